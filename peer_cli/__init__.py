@@ -1,0 +1,1 @@
+"""A headless LAN peer: JSON commands on stdin, JSON lines on stdout."""

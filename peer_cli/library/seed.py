@@ -1,0 +1,42 @@
+"""Make a tiny game, for trying a peer out without any game at hand."""
+
+import hashlib
+from pathlib import Path
+
+from peer_cli.library.scan import VERSION_FILE, scan_game
+from peer_cli.names import check_game_id
+from peer_cli.rar_writer import StoredEntry, write_stored_rar
+
+_PAYLOAD_BYTES = 64 * 1024
+
+
+def seed_fixture_game(games_dir: Path, game_id: str, version: str) -> None:
+    """Put a game with a tiny archive and a version.ini into `games_dir`, which must exist.
+
+    Every peer makes the same bytes of the same id and version. A game that is downloaded or
+    installed already is left alone; a seeding that was interrupted is completed. Raises UnsafeName
+    for an id that cannot be a folder's name, OSError when the folder cannot be written.
+    """
+    root = games_dir / check_game_id(game_id)
+    if scan_game(root) is not None:
+        return
+    root.mkdir(exist_ok=True)
+    archive = root / f"{game_id}.eti"
+    if not archive.exists():
+        # One fixed name: what an interrupted seeding left behind is written over by the next.
+        unfinished = root / ".seed.tmp"
+        write_stored_rar(unfinished, _entries(game_id))
+        unfinished.replace(archive)
+    unfinished_version = root / ".version.ini.tmp"
+    unfinished_version.write_text(f"{version}\n", encoding="utf-8")
+    unfinished_version.replace(root / VERSION_FILE)
+
+
+def _entries(game_id: str) -> list[StoredEntry]:
+    # Bytes that never repeat, so that a block in the wrong place cannot go unnoticed.
+    payload = hashlib.shake_256(f"fixture {game_id}".encode()).digest(_PAYLOAD_BYTES)
+    return [
+        StoredEntry("bin", is_directory=True),
+        StoredEntry(f"bin/{game_id}-payload.bin", payload),
+        StoredEntry("fixture-payload.txt", f"fixture payload of {game_id}\n".encode()),
+    ]

@@ -1,0 +1,1 @@
+"""Control sessions between peers: frames, handshake, liveness, and who is known."""

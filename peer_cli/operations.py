@@ -1,0 +1,82 @@
+"""What is being done with which game: at most one operation per game at a time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from peer_cli import messages
+from peer_cli.messages import CommandError
+
+
+@dataclass(slots=True)
+class _Running:
+    operation: messages.Operation
+    task: asyncio.Task[None]
+
+
+class Operations:
+    """The active operations; every change is told at once."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._running: dict[str, _Running] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def rows(self) -> list[messages.ActiveOperation]:
+        """Return what is active, in order of game ids."""
+        return [
+            messages.ActiveOperation(game_id=game_id, operation=running.operation)
+            for game_id, running in sorted(self._running.items())
+        ]
+
+    def games(self) -> set[str]:
+        """Return the ids of all games under an operation."""
+        return set(self._running)
+
+    def check_free(self, game_id: str) -> None:
+        """Raise CommandError when the game is under an operation."""
+        if game_id in self._running:
+            raise CommandError(
+                "operation-in-progress", f"operation already in progress for {game_id}"
+            )
+
+    def begin(
+        self, game_id: str, operation: messages.Operation, work: Coroutine[Any, Any, None]
+    ) -> None:
+        """Start an operation on a free game. `work` calls `end` itself, when all is settled."""
+        task = asyncio.create_task(work, name=f"{operation} {game_id}")
+        self._running[game_id] = _Running(operation, task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._on_change()
+
+    def switch(self, game_id: str, operation: messages.Operation) -> None:
+        """Go over to another operation without leaving the game free in between."""
+        self._running[game_id].operation = operation
+        self._on_change()
+
+    def end(self, game_id: str) -> None:
+        """The operation is over."""
+        del self._running[game_id]
+        self._on_change()
+
+    async def cancel(self, game_id: str, kinds: tuple[messages.Operation, ...]) -> None:
+        """Cancel an operation of one of these kinds and wait until it is rolled back.
+
+        Raises CommandError when there is none.
+        """
+        running = self._running.get(game_id)
+        if running is None or running.operation not in kinds:
+            raise CommandError(
+                "no-active-operation", f"no download or streamed install of {game_id} is active"
+            )
+        running.task.cancel()
+        await asyncio.wait([running.task])
+
+    async def cancel_all(self) -> None:
+        """Cancel everything and wait until it is rolled back."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))

@@ -1,0 +1,1 @@
+"""Moving games between peers: manifests, plans, serving, downloading, the data plane."""

@@ -1,0 +1,163 @@
+"""One download: agree on the manifest, pull from all sources at once, verify, commit."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from peer_cli import messages
+from peer_cli.catalog import CatalogEntry
+from peer_cli.names import UnsafeName
+from peer_cli.network import wire
+from peer_cli.network.session import DeniedError, SessionLostError
+from peer_cli.transfer import staging as staging_module
+from peer_cli.transfer.dataplane import (
+    StorageError,
+    TransferLostError,
+)
+from peer_cli.transfer.fetch import DownloadContext, Fetch, Source
+from peer_cli.transfer.manifest import (
+    Agreement,
+    Manifest,
+    ManifestError,
+    agree,
+    check_manifest,
+    chunks_of,
+)
+from peer_cli.transfer.plan import Schedule
+from peer_cli.transfer.staging import Staging
+
+
+class DownloadError(Exception):
+    """A download that failed. `code` is kebab-case; the text says why."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class PeersGoneError(DownloadError):
+    """It failed because no source was left."""
+
+
+class Download:
+    """Downloads one game; run once. Cancelling `run` rolls everything back."""
+
+    def __init__(
+        self,
+        context: DownloadContext,
+        games_dir: Path,
+        entry: CatalogEntry,
+        sources: Sequence[Source],
+    ) -> None:
+        self._context = context
+        self._games_dir = games_dir
+        self._entry = entry
+        self._sources = {source.peer_id: source for source in sources}
+        self._losses: list[str] = []
+        self._all_lost_by_network = True
+
+    async def run(self) -> messages.Throughput:
+        """Download, verify and commit. Raises DownloadError; the disk is rolled back then."""
+        agreement = await self._agree()
+        manifest = agreement.manifest
+        game_id = self._entry.game_id
+        self._context.emit(
+            messages.GotGameFiles(
+                game_id=game_id,
+                file_descriptions=[
+                    messages.FileDescription(relative_path=f"{game_id}/{f.path}", size=f.size)
+                    for f in manifest.files
+                ],
+            )
+        )
+        staging: Staging | None = None
+        try:
+            staging = await asyncio.to_thread(
+                staging_module.open_staging, self._games_dir, self._context.state_dir, manifest
+            )
+            throughput = await self._fetch_all(staging, agreement)
+            await _uncancelled(asyncio.to_thread(staging.commit))
+        except (OSError, StorageError, UnsafeName) as error:
+            if staging is not None:
+                await asyncio.to_thread(staging.roll_back)
+            raise DownloadError("write-failed", f"cannot write {game_id}: {error}") from error
+        except (DownloadError, asyncio.CancelledError):
+            if staging is not None:
+                await _uncancelled(asyncio.to_thread(staging.roll_back))
+            raise
+        return throughput
+
+    async def _agree(self) -> Agreement:
+        """Ask every source what the game is made of and let the strictly largest group win."""
+        offers = await asyncio.gather(*map(self._ask_manifest, self._sources.values()))
+        valid = [offer for offer in offers if offer is not None]
+        if not valid:
+            raise self._no_source_left()
+        agreement = agree(valid, self._entry.content_digest)
+        if agreement is None:
+            told = ", ".join(f"{self._sources[peer].addr}" for peer, _ in valid)
+            raise DownloadError(
+                "ambiguous-metadata",
+                f"the sources disagree on the files of {self._entry.game_id} "
+                f"{self._entry.version}, and no group of them is the largest: {told}",
+            )
+        return agreement
+
+    async def _ask_manifest(self, source: Source) -> tuple[str, Manifest] | None:
+        game_id, version = self._entry.game_id, self._entry.version
+        try:
+            reply = await source.session.ask(
+                lambda request: wire.GetManifest(request=request, game_id=game_id),
+                self._context.stall_s,
+            )
+            if not isinstance(reply, wire.ManifestReply):
+                raise ManifestError("it is no manifest")
+            return source.peer_id, await asyncio.to_thread(check_manifest, reply, game_id, version)
+        except (SessionLostError, DeniedError, ManifestError) as error:
+            self._note_loss(source, error)
+            return None
+
+    async def _fetch_all(self, staging: Staging, agreement: Agreement) -> messages.Throughput:
+        manifest = agreement.manifest
+        chunks = chunks_of(manifest)
+        held = await asyncio.to_thread(staging.held, chunks)
+        resumed = sum(length for ranges in held.values() for _, length in ranges)
+        lacking = await asyncio.to_thread(
+            staging_module.missing_space, staging, manifest.total_bytes - resumed
+        )
+        if lacking:
+            raise DownloadError(
+                "write-failed", f"cannot write {manifest.game_id}: {lacking} bytes too few are free"
+            )
+        await asyncio.to_thread(staging.create_files)
+        members = [self._sources[peer_id] for peer_id in agreement.members]
+        fetch = Fetch(
+            self._context, staging, members, Schedule(chunks, agreement.members, held),
+            resumed, self._note_loss,
+        )  # fmt: skip
+        await fetch.run()
+        if not fetch.schedule.finished:
+            raise self._no_source_left()
+        return fetch.throughput(len(chunks))
+
+    def _note_loss(self, source: Source, error: Exception) -> None:
+        self._losses.append(f"{source.addr}: {error}")
+        if not isinstance(error, SessionLostError | TransferLostError):
+            self._all_lost_by_network = False
+
+    def _no_source_left(self) -> DownloadError:
+        reason = f"no source of {self._entry.game_id} is left ({'; '.join(self._losses)})"
+        if self._all_lost_by_network:
+            return PeersGoneError("peers-gone", reason)
+        return DownloadError("no-usable-source", reason)
+
+
+async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:
+    """Finish work that must not be torn: a cancel that comes meanwhile comes too late."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()

@@ -1,0 +1,188 @@
+"""The serving side: what may be asked for, tickets, and the threads that send."""
+
+import asyncio
+import os
+import socket
+import stat
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from peer_cli.catalog import Catalog
+from peer_cli.library.library import Library
+from peer_cli.library.scan import LocalGame
+from peer_cli.limits import RateLimiter
+from peer_cli.names import UnsafeName, check_served_path, resolve_served
+from peer_cli.network import wire
+from peer_cli.network.address import Address
+from peer_cli.network.session import DeniedError, Question, Session
+from peer_cli.transfer.dataplane import (
+    RECEIVER_STALL_S,
+    DataConnection,
+    TransferCancelledError,
+    TransferLostError,
+)
+from peer_cli.transfer.tickets import TicketBook
+
+MAX_OUTBOUND = 64  # data connections served at once; further ones are told `busy`
+HASHING_NEWS_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TransferJob:
+    """What a ticket opens: these ranges of a game, for one peer."""
+
+    peer_id: str
+    game_id: str
+    root: Path
+    ranges: tuple[wire.Range, ...]
+
+
+def admit(game_id: str, catalog: Catalog, game: LocalGame | None, *, active: bool) -> None:
+    """Apply the gates every request has to pass. Raises DeniedError. Pure."""
+    if game_id not in catalog:
+        raise DeniedError("not-in-catalog", f"{game_id} is not in the catalog of this peer")
+    if active:
+        raise DeniedError("operation-active", f"{game_id} is being changed right now")
+    if game is None or not game.downloaded:
+        raise DeniedError("not-downloaded", f"{game_id} is not downloaded here")
+    if game.version != catalog[game_id].version:
+        raise DeniedError("wrong-version", f"{game_id} is here at version {game.version}")
+
+
+def check_ranges(root: Path, ranges: list[wire.Range]) -> None:
+    """Check every range against the disk as it is now. Raises DeniedError."""
+    for wanted in ranges:
+        try:
+            file = resolve_served(root, check_served_path(wanted.path)).stat(follow_symlinks=False)
+        except UnsafeName as error:
+            raise DeniedError("bad-path", str(error)) from error
+        except OSError as error:
+            raise DeniedError("bad-path", f"{wanted.path!r}: {error.strerror}") from error
+        if not stat.S_ISREG(file.st_mode):
+            raise DeniedError("bad-path", f"{wanted.path!r} is not a regular file")
+        if wanted.offset + wanted.length > file.st_size:
+            raise DeniedError("bad-range", f"{wanted.path!r} has only {file.st_size} bytes")
+
+
+class Server:
+    """Answers requests of connected peers and sends what their tickets open."""
+
+    def __init__(
+        self,
+        library: Library,
+        catalog: Catalog,
+        limiter: RateLimiter,
+        pool: ThreadPoolExecutor,
+        is_active: Callable[[str], bool],
+    ) -> None:
+        self._library = library
+        self._catalog = catalog
+        self._limiter = limiter
+        self._pool = pool
+        self._is_active = is_active
+        self._tickets: TicketBook[TransferJob] = TicketBook(time.monotonic)
+        self._outbound: dict[DataConnection, str] = {}
+
+    def outbound_counts(self) -> dict[str, int]:
+        """Return how many transfers go out per game id."""
+        return dict(Counter(self._outbound.values()))
+
+    async def answer(self, session: Session, question: Question) -> wire.Answer:
+        """Answer a request. Raises DeniedError."""
+        admit(
+            question.game_id,
+            self._catalog,
+            self._library.game(question.game_id),
+            active=self._is_active(question.game_id),
+        )
+        match question:
+            case wire.GetManifest():
+                return await self._manifest(session, question)
+            case wire.OpenTransfer():
+                return await self._open_transfer(session, question)
+            case wire.OpenStream():
+                raise DeniedError("unsupported", "streams are not served yet")
+
+    async def serve(self, connection: socket.socket, origin: Address, ticket: bytes) -> None:
+        """Serve a data connection whose ticket has been read; without a word if it is no good."""
+        job = self._tickets.redeem(ticket, origin.ip)
+        if job is None:
+            connection.close()
+            return
+        data = DataConnection(self._limiter)
+        self._outbound[data] = job.game_id
+        try:
+            await asyncio.get_running_loop().run_in_executor(
+                self._pool, _send, data, connection, job
+            )
+        finally:
+            del self._outbound[data]
+
+    def close(self) -> None:
+        """Cut all outgoing transfers."""
+        for data in list(self._outbound):
+            data.cancel()
+
+    async def _manifest(self, session: Session, question: wire.GetManifest) -> wire.ManifestReply:
+        loop = asyncio.get_running_loop()
+        cancelled = threading.Event()
+        last_news = time.monotonic()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal last_news
+            if time.monotonic() - last_news >= HASHING_NEWS_S:
+                last_news = time.monotonic()
+                news = wire.Hashing(request=question.request, done=done, total=total)
+                loop.call_soon_threadsafe(session.send, news)
+
+        version = self._catalog[question.game_id].version
+        try:
+            files = await asyncio.to_thread(
+                self._library.files, question.game_id, cancelled, progress
+            )
+        except (OSError, UnsafeName) as error:
+            raise DeniedError("unreadable", f"{question.game_id}: {error}") from error
+        finally:
+            cancelled.set()
+        return wire.ManifestReply(
+            request=question.request, game_id=question.game_id, version=version, files=files
+        )
+
+    async def _open_transfer(self, session: Session, question: wire.OpenTransfer) -> wire.Ticket:
+        if question.version != self._catalog[question.game_id].version:
+            raise DeniedError(
+                "wrong-version", f"{question.game_id} is not here at {question.version}"
+            )
+        root = self._library.root(question.game_id)
+        await asyncio.to_thread(check_ranges, root, question.ranges)
+        if len(self._outbound) >= MAX_OUTBOUND:
+            raise DeniedError("busy", f"{MAX_OUTBOUND} transfers are going out already")
+        job = TransferJob(session.peer_id, question.game_id, root, tuple(question.ranges))
+        ticket = self._tickets.issue(job, session.addr.ip)
+        if ticket is None:
+            raise DeniedError("busy", "too many tickets are waiting to be used")
+        return wire.Ticket(request=question.request, ticket=ticket)
+
+
+def _send(data: DataConnection, connection: socket.socket, job: TransferJob) -> None:
+    """Send a job's ranges. What goes wrong shows at the receiver as an early end."""
+    try:
+        data.attach(connection, RECEIVER_STALL_S)
+        for wanted in job.ranges:
+            # Checked again: the disk may have changed since the ticket was issued.
+            path = resolve_served(job.root, check_served_path(wanted.path))
+            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                data.send_file(file, wanted.offset, wanted.length)
+            finally:
+                os.close(file)
+    except (OSError, UnsafeName, TransferLostError, TransferCancelledError):
+        pass
+    finally:
+        data.close()
+        connection.close()

@@ -1,0 +1,1 @@
+"""Scenarios that drive many peers through trouble and judge what they do."""
