@@ -21,6 +21,7 @@ from peer_cli.operations import Operations
 from peer_cli.transfer.download import Download, DownloadError, PeersGoneError
 from peer_cli.transfer.fetch import DownloadContext, Source
 from peer_cli.transfer.removal import remove_downloaded
+from peer_cli.transfer.streamed import StreamedInstall
 
 
 class Games:
@@ -50,6 +51,14 @@ class Games:
         download = Download(self._context, self._library.games_dir, self._catalog[game_id], sources)
         work = self._download(game_id, download, install=install)
         self.operations.begin(game_id, "Downloading", work)
+
+    def stream_install(self, game_id: str) -> None:
+        """Begin to install a game straight from a source's archives."""
+        sources = self._check_obtainable(game_id)
+        version = self._catalog[game_id].version
+        streamed = StreamedInstall(self._context, self._library.root(game_id), version, sources)
+        work = self._stream_install(game_id, streamed)
+        self.operations.begin(game_id, "StreamInstalling", work)
 
     def install(self, game_id: str) -> None:
         """Begin to extract a downloaded game."""
@@ -136,32 +145,74 @@ class Games:
         self._context.emit(terminal)
 
     async def _download(self, game_id: str, download: Download, *, install: bool) -> None:
+        finished = await self._obtain(game_id, download)
+        if finished is None:
+            return
+        if not install or not self._has_archives(game_id):
+            await self._settle(game_id, finished)
+            return
+        await self._go_on_installing(game_id, finished)
+        await self._install(game_id)
+
+    async def _stream_install(self, game_id: str, streamed: StreamedInstall) -> None:
+        game = self._library.game(game_id)
+        if game is not None and game.installed:
+            reason = f"{game_id} is already installed; uninstall it first"
+            failed = messages.DownloadFailed(
+                game_id=game_id, code="already-installed", reason=reason
+            )
+            await self._settle(game_id, failed)
+            return
+        finished = await self._obtain(game_id, streamed)
+        if finished is None:
+            return
+        root, state_dir = self._library.root(game_id), self._context.state_dir
+
+        def commit(_: threading.Event) -> None:
+            try:
+                transaction.commit_staging(root, state_dir)
+            except InstallError:
+                streamed.discard()
+                raise
+
+        await self._go_on_installing(game_id, finished)
+        await self._finish_install(game_id, commit)
+
+    async def _obtain(
+        self, game_id: str, source: Download | StreamedInstall
+    ) -> messages.DownloadFinished | None:
+        """See a download or stream through; settle it when it does not succeed."""
+        failed: messages.Event
         try:
-            throughput = await download.run()
+            throughput = await source.run()
         except PeersGoneError:
-            await self._settle(game_id, messages.DownloadPeersGone(game_id=game_id))
+            failed = messages.DownloadPeersGone(game_id=game_id)
         except DownloadError as error:
             failed = messages.DownloadFailed(game_id=game_id, code=error.code, reason=str(error))
-            await self._settle(game_id, failed)
         except asyncio.CancelledError:
-            await self._settle(game_id, messages.DownloadCancelled(game_id=game_id))
+            failed = messages.DownloadCancelled(game_id=game_id)
         else:
-            finished = messages.DownloadFinished(game_id=game_id, throughput=throughput)
-            if not install or not self._has_archives(game_id):
-                await self._settle(game_id, finished)
-                return
-            await self.library_changed(frozenset([game_id]))
-            self.operations.switch(game_id, "Installing")
-            self._context.emit(finished)
-            await self._install(game_id)
+            return messages.DownloadFinished(game_id=game_id, throughput=throughput)
+        await self._settle(game_id, failed)
+        return None
+
+    async def _go_on_installing(self, game_id: str, finished: messages.DownloadFinished) -> None:
+        await self.library_changed(frozenset([game_id]))
+        self.operations.switch(game_id, "Installing")
+        self._context.emit(finished)
 
     async def _install(self, game_id: str) -> None:
-        self._context.emit(messages.InstallBegin(game_id=game_id))
         root = self._library.root(game_id)
 
         def install(cancelled: threading.Event) -> None:
             transaction.install(root, self._context.state_dir, self._unpacker, cancelled)
 
+        await self._finish_install(game_id, install)
+
+    async def _finish_install(
+        self, game_id: str, install: Callable[[threading.Event], None]
+    ) -> None:
+        self._context.emit(messages.InstallBegin(game_id=game_id))
         try:
             await _in_thread(self._context.pool, install)
         except InstallError as error:

@@ -74,11 +74,12 @@ class Peer:
         context = DownloadContext(
             settings.state_dir, self._download_limiter, self._pool, settings.stall_timeout_s, emit
         )
+        unpacker = Unpacker(unrar=settings.unrar, fixture=settings.unpacker == "fixture")
         self._games = Games(
             self._library,
             catalog,
             context,
-            Unpacker(unrar=settings.unrar, fixture=settings.unpacker == "fixture"),
+            unpacker,
             self._sources,
             self._connections.broadcast_library,
         )
@@ -86,6 +87,7 @@ class Peer:
             self._library,
             catalog,
             self._upload_limiter,
+            unpacker,
             self._pool,
             lambda game_id: game_id in self._games.operations.games(),
         )
@@ -99,6 +101,7 @@ class Peer:
             messages.Connect: self._connect,
             messages.WaitPeers: self._wait_peers,
             messages.Download: self._download,
+            messages.StreamInstall: self._stream_install,
             messages.CancelDownload: self._cancel_download,
             messages.Install: self._install,
             messages.Uninstall: self._uninstall,
@@ -129,9 +132,7 @@ class Peer:
 
     async def handle(self, command: messages.Command) -> messages.Result:
         """Carry out or accept a command. Raises CommandError."""
-        handler = self._handlers.get(type(command))
-        if handler is None:
-            raise CommandError("unsupported", f"{command.name} is not supported by this peer")
+        handler = self._handlers[type(command)]
         result: messages.Result | Coroutine[Any, Any, messages.Result] = handler(command)
         return await result if asyncio.iscoroutine(result) else result
 
@@ -240,6 +241,10 @@ class Peer:
     def _download(self, command: messages.Download) -> messages.Accepted:
         self._games.download(command.game_id, install=command.install)
         return messages.Accepted(game_id=command.game_id, operation="Downloading")
+
+    def _stream_install(self, command: messages.StreamInstall) -> messages.Accepted:
+        self._games.stream_install(command.game_id)
+        return messages.Accepted(game_id=command.game_id, operation="StreamInstalling")
 
     async def _cancel_download(self, command: messages.CancelDownload) -> messages.Empty:
         await self._games.operations.cancel(command.game_id, ("Downloading", "StreamInstalling"))

@@ -24,3 +24,7 @@ class InstallCancelled(InstallError):  # noqa: N818 - it is an outcome, not a fa
 
     def __init__(self) -> None:
         super().__init__("cancelled", "The install was cancelled.")
+
+
+class SenderError(InstallError):
+    """The other side gave up and said why: its trouble, not this side's."""

@@ -23,7 +23,7 @@ from peer_cli.install.entries import (
     StreamFailure,
     malformed,
 )
-from peer_cli.install.errors import InstallError
+from peer_cli.install.errors import InstallError, SenderError
 from peer_cli.names import UnsafeName, check_relative_path
 
 READ_BYTES = 1 << 20
@@ -113,7 +113,7 @@ class Extraction:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, StreamFailure):
-            raise InstallError(event.code, event.reason)
+            raise SenderError(event.code, event.reason)
         inside_entry = self._open is not None or self._open_directory is not None
         match event:
             case StreamBegin() if self._begin is None:

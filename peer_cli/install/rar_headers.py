@@ -18,6 +18,7 @@ from peer_cli.install.errors import InstallError
 
 SIGNATURE_4 = b"Rar!\x1a\x07\x00"
 SIGNATURE_5 = b"Rar!\x1a\x07\x01\x00"
+_ENCRYPTION_RECORD, _LINK_RECORD = 1, 5  # of the extra area of RAR 5
 _HEADER_LIMIT = 2 << 20  # of the format itself
 _UNKNOWN_SIZE_4 = (1 << 32) - 1
 
@@ -53,7 +54,7 @@ def survey_archive(path: Path, dictionary_limit: int) -> Survey:
 
     `dictionary_limit` is in bytes. Raises InstallError with one of the codes `read-failed`,
     `not-an-archive`, `archive-truncated`, `archive-end-missing`, `archive-corrupt`,
-    `archive-encrypted`, `archive-multi-volume`, `archive-unsupported` or
+    `archive-encrypted`, `archive-multi-volume`, `archive-unsupported`, `size-mismatch` or
     `dictionary-too-large`.
     """
     try:
@@ -93,8 +94,7 @@ def _survey(file: BinaryIO, name: str, dictionary_limit: int) -> Survey:
         if block.is_entry:
             entries += 1
             total_bytes += block.size or 0
-            as_it_is = block.is_stored and block.data_size == block.size != 0
-            stored.append(file.tell() if as_it_is else -1)
+            stored.append(file.tell() if block.is_stored and block.size else -1)
         file.seek(block.data_size, os.SEEK_CUR)
 
 
@@ -118,6 +118,12 @@ def _check_block(block: _Block, name: str, dictionary_limit: int) -> None:
         raise InstallError(
             "archive-unsupported",
             f"The archive {name} does not tell the size of its files. Pack it from files.",
+        )
+    if block.is_stored and block.data_size != block.size:
+        raise InstallError(
+            "size-mismatch",
+            f"The archive {name} stores {block.data_size} bytes of a file, but its header promises "
+            f"{block.size}.",
         )
     if block.dictionary > dictionary_limit:
         raise InstallError(
@@ -197,12 +203,13 @@ def _parse_block_5(header: bytes) -> _Block:
         compression = fields.number()
         if extra_size > len(header):
             raise IndexError("an extra area larger than its header")
+        records = _record_types(header[len(header) - extra_size :])
         return _Block(
             is_entry=True,
-            encrypted=_has_encryption_record(header[len(header) - extra_size :]),
+            encrypted=_ENCRYPTION_RECORD in records,
             in_volumes=bool(flags & 0x18),
             size=None if file_flags & 0x08 else size,
-            is_stored=not compression >> 7 & 0x07,
+            is_stored=not compression >> 7 & 0x07 and _LINK_RECORD not in records,
             dictionary=0 if file_flags & 0x01 else _dictionary_5(compression),
             data_size=data_size,
         )
@@ -213,15 +220,15 @@ def _parse_block_5(header: bytes) -> _Block:
     return _Block(data_size=data_size)
 
 
-def _has_encryption_record(extra: bytes) -> bool:
+def _record_types(extra: bytes) -> set[int]:
     fields = _Fields(extra)
+    types = set()
     while fields.at < len(extra):
         size = fields.number()
         following = fields.at + size
-        if fields.number() == 1:
-            return True
+        types.add(fields.number())
         fields.at = max(following, fields.at)
-    return False
+    return types
 
 
 def _dictionary_5(compression: int) -> int:
@@ -266,6 +273,6 @@ def _parse_file_4(is_entry: bool, flags: int, raw: bytes) -> _Block:
         encrypted=bool(flags & 0x04),
         in_volumes=bool(flags & 0x03),
         size=size if is_entry else 0,
-        is_stored=raw[25] == 0x30,
+        is_stored=is_entry and raw[25] == 0x30,
         data_size=packed,
     )

@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from peer_cli.limits import RateLimiter
 from peer_cli.network import wire
@@ -43,6 +43,7 @@ class DataConnection:
         self.cancelled = threading.Event()
         self.moved_bytes = 0
         self._socket: socket.socket | None = None
+        self._on_cancel: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
 
     def attach(self, connection: socket.socket, stall_s: float) -> None:
@@ -72,8 +73,15 @@ class DataConnection:
         """Cut the connection; whoever works on it gets TransferCancelledError."""
         self.cancelled.set()
         with self._lock, contextlib.suppress(OSError):
+            self._on_cancel()
             if self._socket is not None:
                 self._socket.shutdown(socket.SHUT_RDWR)
+
+    def on_cancel(self, action: Callable[[], None]) -> None:
+        """Do this too when the transfer is cancelled. Raises TransferCancelledError when it was."""
+        with self._lock:
+            self._on_cancel = action
+        self._check_cancelled()
 
     def close(self) -> None:
         """Close the connection."""
@@ -122,16 +130,25 @@ class DataConnection:
         self._moved(received)
         return received
 
-    def send_all(self, data: memoryview) -> None:
-        """Send all bytes of a buffer. Raises TransferLostError, TransferCancelledError."""
-        while data:
-            count = self._slice(len(data))
+    def send_pipe(self, pipe: int) -> None:
+        """Send what comes out of a pipe until its end, no faster than the receiver takes it.
+
+        Raises TransferLostError, TransferCancelledError.
+        """
+        while True:
+            count = self._slice(PIPE_BYTES)
             try:
-                sent = self._connection().send(data[:count])
+                if sys.platform == "linux":
+                    sent = os.splice(pipe, self._descriptor(), count)
+                else:
+                    data = os.read(pipe, count)
+                    self._connection().sendall(data)
+                    sent = len(data)
             except OSError as error:
                 self._check_cancelled()
                 raise _lost(error, "the receiver") from error
-            data = data[sent:]
+            if sent == 0:
+                return
             self._moved(sent)
 
     def _receive_some(

@@ -82,7 +82,8 @@ class Download:
         except (OSError, StorageError, UnsafeName) as error:
             if staging is not None:
                 await asyncio.to_thread(staging.roll_back)
-            raise DownloadError("write-failed", f"cannot write {game_id}: {error}") from error
+            cause = (isinstance(error, OSError) and error.strerror) or error
+            raise DownloadError("write-failed", f"cannot write {game_id}: {cause}") from error
         except (DownloadError, asyncio.CancelledError):
             if staging is not None:
                 await _uncancelled(asyncio.to_thread(staging.roll_back))

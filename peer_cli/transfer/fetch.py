@@ -25,9 +25,8 @@ from peer_cli.transfer.dataplane import (
     read_block,
 )
 from peer_cli.transfer.plan import Piece, Schedule
+from peer_cli.transfer.progress import reported_progress, throughput
 from peer_cli.transfer.staging import Staging
-
-PROGRESS_INTERVAL_S = 0.5
 
 
 class CorruptSourceError(Exception):
@@ -92,28 +91,19 @@ class Fetch:
                 ],
             )
         )
-        self._emit_progress(0.0)
-        reporter = asyncio.create_task(self._report_progress())
         try:
-            async with asyncio.TaskGroup() as group:
+            async with (
+                reported_progress(self._context.emit, manifest.game_id, self._progress),
+                asyncio.TaskGroup() as group,
+            ):
                 for source in self._sources:
                     group.create_task(self._pull(source))
         except* StorageError as errors:
             raise errors.exceptions[0] from None
-        finally:
-            reporter.cancel()
-        self._emit_progress(self._rate())
 
     def throughput(self, chunks: int) -> messages.Throughput:
         """Return the figures of the finished fetch, of what came over the network."""
-        seconds = max(self._ended - self._began, 1e-6)
-        return messages.Throughput(
-            bytes=self._verified,
-            duration_ms=seconds * 1000,
-            mib_per_s=self._verified / 2**20 / seconds,
-            mbit_per_s=self._verified * 8 / 1e6 / seconds,
-            chunks=chunks,
-        )
+        return throughput(self._verified, self._ended - self._began, chunks)
 
     async def _pull(self, source: Source) -> None:
         """Fetch batch after batch from one source until all is done or the source is lost."""
@@ -233,34 +223,13 @@ class Fetch:
             )
         )
 
-    def _rate(self) -> float:
-        return self._verified / max(self._ended - self._began, 1e-6)
-
-    async def _report_progress(self) -> None:
-        moved_before, at_before = 0, time.monotonic()
-        while True:
-            await asyncio.sleep(PROGRESS_INTERVAL_S)  # the contract's pace, not synchronisation
-            moved, now = self._moved(), time.monotonic()
-            self._emit_progress(max(0, moved - moved_before) / (now - at_before))
-            moved_before, at_before = moved, now
-
-    def _moved(self) -> int:
-        """Return the bytes that have arrived, verified or not yet."""
-        return self._verified + sum(
+    def _progress(self) -> tuple[int, int, int]:
+        """Return the bytes that have arrived, verified or not yet, all bytes, busy sources."""
+        unverified = sum(
             connection.moved_bytes - verified for connection, verified in self._connections.items()
         )
-
-    def _emit_progress(self, bytes_per_second: float) -> None:
-        manifest = self._staging.manifest
-        self._context.emit(
-            messages.DownloadProgress(
-                game_id=manifest.game_id,
-                downloaded_bytes=self._resumed + self._moved(),
-                total_bytes=manifest.total_bytes,
-                bytes_per_second=bytes_per_second,
-                active_peer_count=len(self._connections),
-            )
-        )
+        done = self._resumed + self._verified + unverified
+        return done, self._staging.manifest.total_bytes, len(self._connections)
 
 
 def _matches(file: int, offset: int, block: memoryview, expected: bytes) -> bool:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peer_cli.catalog import Catalog
+from peer_cli.install.transaction import archives_of
+from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.library import Library
 from peer_cli.library.scan import LocalGame
 from peer_cli.limits import RateLimiter
@@ -34,9 +36,8 @@ HASHING_NEWS_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class TransferJob:
-    """What a ticket opens: these ranges of a game, for one peer."""
+    """What a ticket opens: these ranges of a game, or, without ranges, its unpacked entries."""
 
-    peer_id: str
     game_id: str
     root: Path
     ranges: tuple[wire.Range, ...]
@@ -77,12 +78,14 @@ class Server:
         library: Library,
         catalog: Catalog,
         limiter: RateLimiter,
+        unpacker: Unpacker,
         pool: ThreadPoolExecutor,
         is_active: Callable[[str], bool],
     ) -> None:
         self._library = library
         self._catalog = catalog
         self._limiter = limiter
+        self._unpacker = unpacker
         self._pool = pool
         self._is_active = is_active
         self._tickets: TicketBook[TransferJob] = TicketBook(time.monotonic)
@@ -104,9 +107,11 @@ class Server:
             case wire.GetManifest():
                 return await self._manifest(session, question)
             case wire.OpenTransfer():
-                return await self._open_transfer(session, question)
+                root = self._library.root(question.game_id)
+                await asyncio.to_thread(check_ranges, root, question.ranges)
+                return self._ticket(session, question, tuple(question.ranges))
             case wire.OpenStream():
-                raise DeniedError("unsupported", "streams are not served yet")
+                return self._ticket(session, question, ())
 
     async def serve(self, connection: socket.socket, origin: Address, ticket: bytes) -> None:
         """Serve a data connection whose ticket has been read; without a word if it is no good."""
@@ -117,8 +122,9 @@ class Server:
         data = DataConnection(self._limiter)
         self._outbound[data] = job.game_id
         try:
+            send = _send_ranges if job.ranges else self._send_entries
             await asyncio.get_running_loop().run_in_executor(
-                self._pool, _send, data, connection, job
+                self._pool, _send, data, connection, lambda: send(data, job)
             )
         finally:
             del self._outbound[data]
@@ -153,36 +159,53 @@ class Server:
             request=question.request, game_id=question.game_id, version=version, files=files
         )
 
-    async def _open_transfer(self, session: Session, question: wire.OpenTransfer) -> wire.Ticket:
-        if question.version != self._catalog[question.game_id].version:
-            raise DeniedError(
-                "wrong-version", f"{question.game_id} is not here at {question.version}"
-            )
-        root = self._library.root(question.game_id)
-        await asyncio.to_thread(check_ranges, root, question.ranges)
+    def _ticket(
+        self,
+        session: Session,
+        question: wire.OpenTransfer | wire.OpenStream,
+        ranges: tuple[wire.Range, ...],
+    ) -> wire.Ticket:
+        game_id = question.game_id
+        if question.version != self._catalog[game_id].version:
+            raise DeniedError("wrong-version", f"{game_id} is not here at {question.version}")
         if len(self._outbound) >= MAX_OUTBOUND:
             raise DeniedError("busy", f"{MAX_OUTBOUND} transfers are going out already")
-        job = TransferJob(session.peer_id, question.game_id, root, tuple(question.ranges))
+        job = TransferJob(game_id, self._library.root(game_id), ranges)
         ticket = self._tickets.issue(job, session.addr.ip)
         if ticket is None:
             raise DeniedError("busy", "too many tickets are waiting to be used")
         return wire.Ticket(request=question.request, ticket=ticket)
 
+    def _send_entries(self, data: DataConnection, job: TransferJob) -> None:
+        """Unpack the game's archives in a helper and send what it writes, failures included."""
+        with self._unpacker.start(archives_of(job.root)) as helper:
+            assert helper.stdout is not None
+            try:
+                # A cancel has to end the helper too: while it says nothing, its pipe blocks.
+                data.on_cancel(helper.kill)
+                data.send_pipe(helper.stdout.fileno())
+            finally:
+                helper.kill()
 
-def _send(data: DataConnection, connection: socket.socket, job: TransferJob) -> None:
-    """Send a job's ranges. What goes wrong shows at the receiver as an early end."""
+
+def _send(data: DataConnection, connection: socket.socket, send: Callable[[], None]) -> None:
+    """Send over an accepted connection. What goes wrong shows at the receiver as an early end."""
     try:
         data.attach(connection, RECEIVER_STALL_S)
-        for wanted in job.ranges:
-            # Checked again: the disk may have changed since the ticket was issued.
-            path = resolve_served(job.root, check_served_path(wanted.path))
-            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                data.send_file(file, wanted.offset, wanted.length)
-            finally:
-                os.close(file)
+        send()
     except (OSError, UnsafeName, TransferLostError, TransferCancelledError):
         pass
     finally:
         data.close()
         connection.close()
+
+
+def _send_ranges(data: DataConnection, job: TransferJob) -> None:
+    for wanted in job.ranges:
+        # Checked again: the disk may have changed since the ticket was issued.
+        path = resolve_served(job.root, check_served_path(wanted.path))
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            data.send_file(file, wanted.offset, wanted.length)
+        finally:
+            os.close(file)
