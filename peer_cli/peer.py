@@ -345,7 +345,10 @@ class Peer:
         self._watcher = self._spawn(watching)
 
     def _library_touched(self, game_ids: frozenset[str]) -> None:
-        self._spawn(self._games.library_changed(game_ids))
+        # A game under an operation is looked at when that ends; until then it changes all the time.
+        idle = game_ids - self._games.operations.games()
+        if idle or not game_ids:
+            self._spawn(self._games.library_changed(idle))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

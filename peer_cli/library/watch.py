@@ -98,15 +98,11 @@ class _Watch:
 
     base: Path
     identity: tuple[int, int]
-    folders: frozenset[str]
     notify: "RustNotify"
 
     def outdated_by(self, changes: Iterable[_Change]) -> bool:
-        """Tell whether folders came or went, so that others must be watched from now on."""
-        return any(
-            text in self.folders or (kind != _MODIFIED and self._is_new_folder(text))
-            for kind, text in changes
-        )
+        """Tell whether folders came that must be watched too; the watch of one gone ends itself."""
+        return any(kind != _MODIFIED and self._is_new_folder(text) for kind, text in changes)
 
     def _is_new_folder(self, text: str) -> bool:
         reserved = any(map(is_reserved, _parts_below(self.base, text)[1:2]))
@@ -202,7 +198,7 @@ def _open_watch(games_dir: Path) -> _Watch:
         if not attempts_left or (_folders(base) == folders and _identity(games_dir) == identity):
             break
         notify.close()
-    return _Watch(base, identity, folders, notify)
+    return _Watch(base, identity, notify)
 
 
 def _folders(base: Path) -> frozenset[str]:

@@ -49,14 +49,16 @@ class Reports:
         self.seen.append(games)
         self._arrived.set()
 
-    async def until(self, *expected: frozenset[str]) -> None:
-        """Wait until one of `expected` was reported, and forget everything up to it."""
+    async def until(self, *expected: frozenset[str]) -> list[frozenset[str]]:
+        """Wait until one of `expected` was reported; forget it, and return what came before it."""
         async with asyncio.timeout(10):
             while not any(games in expected for games in self.seen):
                 self._arrived.clear()
                 await self._arrived.wait()
-        while self.seen.pop(0) not in expected:
-            pass
+        before = []
+        while (games := self.seen.pop(0)) not in expected:
+            before.append(games)
+        return before
 
 
 @asynccontextmanager
@@ -201,8 +203,7 @@ def test_what_happens_in_local_is_not_reported(games_dir: Path) -> None:
             (games_dir / "ggoo" / ".local.installing").mkdir()
             (games_dir / "ggoo" / ".local.installing" / "file").write_text("x")
             (games_dir / "last").mkdir()
-            await reports.until(frozenset({"last"}))
-            assert reports.seen == []
+            assert await reports.until(frozenset({"last"})) == []
 
     asyncio.run(scenario())
 
@@ -219,8 +220,7 @@ def test_links_are_not_followed(games_dir: Path, link: str) -> None:
         async with watching(games_dir) as reports:
             (outside / "file").write_text("x")
             (games_dir / "last").mkdir()
-            await reports.until(frozenset({"last"}))
-            assert reports.seen == []
+            assert await reports.until(frozenset({"last"})) == []
 
     asyncio.run(scenario())
 
@@ -233,8 +233,9 @@ def test_a_game_moved_away_is_not_watched_there(games_dir: Path) -> None:
             shutil.move(games_dir / "ggoo", away)
             await reports.until(frozenset({"ggoo"}))
             (away / "file").write_text("x")
+            (away / "sub" / "file").write_text("x")
             (games_dir / "last").mkdir()
-            await reports.until(frozenset({"last"}))
+            assert await reports.until(frozenset({"last"})) == []
 
     asyncio.run(scenario())
 
