@@ -29,7 +29,8 @@ def _print_schema(arguments: Sequence[str]) -> None:
     from peer_cli.schema import json_schema
 
     if arguments:
-        sys.exit("peer-cli: schema takes no arguments")
+        print("peer-cli: schema takes no arguments", file=sys.stderr)
+        sys.exit(EXIT_CANNOT_START)
     import json
 
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `peer-cli schema | head` ends quietly

@@ -1,6 +1,7 @@
 """The commands on stdin: each gets exactly one reply."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
 
 from peer_cli import messages
@@ -61,6 +62,10 @@ class Commands:
             self._output.error(request_id, error)
         except asyncio.CancelledError:
             self._output.error(request_id, _leaving_error())
+        except Exception:  # noqa: BLE001 - the outermost edge: every command gets a reply
+            traceback.print_exc()
+            text = "The peer has a defect, see its stderr; the command was not carried out."
+            self._output.error(request_id, CommandError("internal-error", text))
         else:
             self._output.result(request_id, result)
 

@@ -6,8 +6,10 @@ the terminal event, so that a command sent on reading it meets the settled state
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from peer_cli import messages
 from peer_cli.catalog import Catalog
@@ -22,6 +24,22 @@ from peer_cli.transfer.download import Download, DownloadError, PeersGoneError
 from peer_cli.transfer.fetch import DownloadContext, Source
 from peer_cli.transfer.removal import remove_downloaded
 from peer_cli.transfer.streamed import StreamedInstall
+
+_FAILED: dict[
+    messages.Operation,
+    type[
+        messages.DownloadFailed
+        | messages.InstallFailed
+        | messages.UninstallFailed
+        | messages.RemoveFailed
+    ],
+] = {
+    "Downloading": messages.DownloadFailed,
+    "StreamInstalling": messages.DownloadFailed,
+    "Installing": messages.InstallFailed,
+    "Uninstalling": messages.UninstallFailed,
+    "Removing": messages.RemoveFailed,
+}
 
 
 class Games:
@@ -50,7 +68,7 @@ class Games:
         sources = self._check_obtainable(game_id)
         download = Download(self._context, self._library.games_dir, self._catalog[game_id], sources)
         work = self._download(game_id, download, install=install)
-        self.operations.begin(game_id, "Downloading", work)
+        self._begin(game_id, "Downloading", work)
 
     def stream_install(self, game_id: str) -> None:
         """Begin to install a game straight from a source's archives."""
@@ -58,7 +76,7 @@ class Games:
         version = self._catalog[game_id].version
         streamed = StreamedInstall(self._context, self._library.root(game_id), version, sources)
         work = self._stream_install(game_id, streamed)
-        self.operations.begin(game_id, "StreamInstalling", work)
+        self._begin(game_id, "StreamInstalling", work)
 
     def install(self, game_id: str) -> None:
         """Begin to extract a downloaded game."""
@@ -68,7 +86,7 @@ class Games:
             raise CommandError(
                 "nothing-to-install", f"there is no downloaded archive of {game_id} to install"
             )
-        self.operations.begin(game_id, "Installing", self._install(game_id))
+        self._begin(game_id, "Installing", self._install(game_id))
 
     def uninstall(self, game_id: str) -> None:
         """Begin to remove an installed game's `local/`."""
@@ -76,7 +94,7 @@ class Games:
         game = self._library.game(game_id)
         if game is None or not game.installed:
             raise CommandError("nothing-to-uninstall", f"{game_id} is not installed")
-        self.operations.begin(game_id, "Uninstalling", self._uninstall(game_id))
+        self._begin(game_id, "Uninstalling", self._uninstall(game_id))
 
     def remove(self, game_id: str) -> None:
         """Begin to delete the downloaded files of a game that is not installed."""
@@ -86,7 +104,7 @@ class Games:
             raise CommandError("still-installed", f"{game_id} is installed; uninstall it first")
         if game is None:
             raise CommandError("nothing-to-remove", f"{game_id} is not downloaded")
-        self.operations.begin(game_id, "Removing", self._remove(game_id))
+        self._begin(game_id, "Removing", self._remove(game_id))
 
     async def play(self, command: messages.Play) -> messages.PlayOutcome:
         """Stamp the launch settings of an installed game, once per install."""
@@ -138,6 +156,23 @@ class Games:
             messages.ActiveOperationsChanged(active_operations=self.operations.rows())
         )
         self._announce()
+
+    def _begin(
+        self, game_id: str, operation: messages.Operation, work: Coroutine[Any, Any, None]
+    ) -> None:
+        self.operations.begin(game_id, operation, self._see_through(game_id, work))
+
+    async def _see_through(self, game_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run an operation; a defect in it must not leave the game under it for ever."""
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - the outermost edge: every operation ends in an event
+            traceback.print_exc()
+            failed = _FAILED[self.operations.of(game_id)]
+            reason = "The peer has a defect, see its stderr."
+            await self._settle(
+                game_id, failed(game_id=game_id, code="internal-error", reason=reason)
+            )
 
     async def _settle(self, game_id: str, terminal: messages.Event) -> None:
         await self.library_changed(frozenset([game_id]))

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -65,7 +65,8 @@ def load_or_create(state_dir: Path) -> Identity:
         raise IdentityError(f"Cannot read the identity {pem_file}: {error.strerror}.") from error
     try:
         private_key = serialization.load_pem_private_key(pem, password=None)
-    except ValueError as error:
+        pem.decode("ascii")
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise IdentityError(
             f"The identity {pem_file} is damaged. Restore it, or remove it to become a new peer."
         ) from error

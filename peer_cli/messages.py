@@ -4,11 +4,13 @@ These types decode what comes in, encode what goes out, and are what `peer-cli s
 Sizes and offsets are bytes; durations say their unit in the name; addresses are "IP:port".
 """
 
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 MAX_LINE_BYTES = 1 << 20
+MAX_WAIT_MS = 24 * 3600 * 1000
 
 Operation: TypeAlias = Literal[
     "Downloading", "StreamInstalling", "Installing", "Uninstalling", "Removing"
@@ -65,8 +67,8 @@ class WaitPeers(Command, frozen=True):
     """Reply once at least `count` peers are known, or fail after `timeout_ms` milliseconds."""
 
     name: ClassVar[str] = "wait-peers"
-    count: int
-    timeout_ms: int
+    count: Annotated[int, Meta(ge=0)]
+    timeout_ms: Annotated[int, Meta(ge=0, le=MAX_WAIT_MS)]
 
 
 class Download(Command, frozen=True):

@@ -34,6 +34,10 @@ class Operations:
         """Return the ids of all games under an operation."""
         return set(self._running)
 
+    def of(self, game_id: str) -> messages.Operation:
+        """Return the operation that a game is under. Raises KeyError when it is free."""
+        return self._running[game_id].operation
+
     def check_free(self, game_id: str) -> None:
         """Raise CommandError when the game is under an operation."""
         if game_id in self._running:

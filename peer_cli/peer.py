@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import sys
 import time
@@ -18,12 +19,11 @@ from peer_cli.install import transaction
 from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.index import ContentIndex
 from peer_cli.library.library import Library, LibraryError, check_games_dir
-from peer_cli.library.seed import seed_fixture_game
 from peer_cli.library.watch import watch_library
 from peer_cli.limits import RateLimiter, parse_rate
 from peer_cli.messages import CommandError
 from peer_cli.network import wire
-from peer_cli.network.address import Address, parse_address
+from peer_cli.network.address import Address, parse_address, primary_ip
 from peer_cli.network.connections import ConnectError, Connections
 from peer_cli.network.handshake import LocalParty
 from peer_cli.network.listener import Listener
@@ -56,7 +56,10 @@ class Peer:
         self._identity = identity
         self._emit = emit
         self._started = time.monotonic()
-        self._address = Address(settings.listen.ip, listening.getsockname()[1])
+        bound = ipaddress.ip_address(settings.listen.ip)
+        # Others cannot reach 0.0.0.0; who listens everywhere is told by the primary address.
+        ip = primary_ip() if bound.is_unspecified else str(bound)
+        self._address = Address(ip, listening.getsockname()[1])
         self._scanned = asyncio.Event()
         self._upload_limiter = RateLimiter(settings.upload_limit)
         self._download_limiter = RateLimiter(settings.download_limit)
@@ -215,8 +218,6 @@ class Peer:
         return messages.ConnectResult(peer_id=session.peer_id, addr=str(session.addr))
 
     async def _wait_peers(self, command: messages.WaitPeers) -> messages.WaitPeersResult:
-        if command.count < 0 or command.timeout_ms < 0:
-            raise CommandError("bad-argument", "`count` and `timeout_ms` must not be negative.")
         enough = asyncio.Event()
 
         def look() -> None:
@@ -316,9 +317,6 @@ class Peer:
 
     def _prepare_library(self) -> None:
         games_dir, state_dir = self._library.games_dir, self._settings.state_dir
-        for game_id in self._settings.fixtures:
-            entry = self._catalog.get(game_id)
-            seed_fixture_game(games_dir, game_id, entry.version if entry else "1")
         staging.recover(games_dir, state_dir, report=_report)
         for problem in transaction.recover(games_dir):
             _report(problem)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from peer_cli import messages
-from peer_cli.catalog import CatalogError, load_catalog
+from peer_cli.catalog import Catalog, CatalogError, load_catalog
 from peer_cli.identity import IdentityError, load_or_create
 from peer_cli.library.index import ContentIndex
 from peer_cli.library.library import LibraryError, check_games_dir
+from peer_cli.library.seed import seed_fixture_game
 from peer_cli.network import listener
 from peer_cli.peer import Peer
 from peer_cli.settings import Settings
@@ -30,6 +31,7 @@ def open_peer(settings: Settings, emit: Callable[[messages.Event], None]) -> Pee
         catalog = load_catalog(settings.catalog_db)
         check_games_dir(settings.games_dir)
         _make_state_dir(settings.state_dir)
+        _seed_fixtures(settings, catalog)
         identity = load_or_create(settings.state_dir)
         swarm_key = _read_swarm_key(settings.swarm_key_file)
         listening = _bind(settings)
@@ -40,6 +42,15 @@ def open_peer(settings: Settings, emit: Callable[[messages.Event], None]) -> Pee
         return Peer(settings, catalog, identity, swarm_key, listening, index, emit)
     except ssl.SSLError as error:
         raise StartupError(f"The identity {identity.pem_file} cannot be used: {error}.") from error
+
+
+def _seed_fixtures(settings: Settings, catalog: Catalog) -> None:
+    for game_id in settings.fixtures:
+        entry = catalog.get(game_id)
+        try:
+            seed_fixture_game(settings.games_dir, game_id, entry.version if entry else "1")
+        except OSError as error:
+            raise StartupError(f"Cannot seed the game {game_id}: {error.strerror}.") from error
 
 
 def _make_state_dir(path: Path) -> None:

@@ -24,7 +24,7 @@ Bytes32: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Bytes64: TypeAlias = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 GameId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
-Version: TypeAlias = Annotated[str, Meta(max_length=1000)]
+Version: TypeAlias = Annotated[str, Meta(max_length=4096)]  # as long as library.scan takes them
 Size: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 RelativePath: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4096)]
 Sentence: TypeAlias = Annotated[str, Meta(max_length=1000)]
@@ -211,5 +211,6 @@ async def _read_frame(reader: asyncio.StreamReader, limit: int) -> bytes:
 def _decode(decoder: msgspec.msgpack.Decoder[_M], payload: bytes) -> _M:
     try:
         return decoder.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    # UnicodeDecodeError: msgspec passes it on for a string that is no UTF-8.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"A frame does not hold a known message: {error}.") from error

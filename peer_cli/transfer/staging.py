@@ -215,7 +215,7 @@ def _journal_path(state_dir: Path, game_id: str) -> Path:
 def _read_journal(path: Path) -> _Journal | None:
     try:
         return msgspec.msgpack.decode(path.read_bytes(), type=_Journal)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
