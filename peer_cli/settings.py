@@ -48,6 +48,12 @@ It exits with 0 after `shutdown`, the end of its input, or SIGTERM, and with 2 w
 """
 
 
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
+
+
 def _name(text: str) -> str:
     if not 1 <= len(text) <= 200 or not text.isprintable():
         raise argparse.ArgumentTypeError("expected 1 to 200 printable characters")
@@ -116,9 +122,9 @@ def make_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
     add("--name", "human name, shown to others (default: the host's name)", socket.gethostname(),
         type=_name)  # fmt: skip
-    add("--games-dir", "one folder per game", type=Path, metavar="DIR")
-    add("--state-dir", "identity, content index, journals", type=Path, metavar="DIR")
-    add("--catalog-db", "SQLite catalog of games and versions", type=Path, metavar="FILE")
+    add("--games-dir", "one folder per game", type=_path, metavar="DIR")
+    add("--state-dir", "identity, content index, journals", type=_path, metavar="DIR")
+    add("--catalog-db", "SQLite catalog of games and versions", type=_path, metavar="FILE")
     add("--listen", "default: the primary interface's own address, any free port", type=_listen,
         metavar="ADDR[:PORT]")  # fmt: skip
     parser.add_argument("--fixture", help="seed a tiny game before the first scan; repeatable",
@@ -130,7 +136,7 @@ def make_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--download-limit", "the same for downloads", type=_rate, metavar="RATE")
     add("--stall-timeout", "give up on a source that delivers nothing for so long (default: 5)",
         "5", type=_seconds, metavar="SECONDS")  # fmt: skip
-    add("--swarm-key", "shared secret; peers without it are refused", type=Path, metavar="FILE")
+    add("--swarm-key", "shared secret; peers without it are refused", type=_path, metavar="FILE")
     add("--mdns", "announce and discover peers by mDNS (default: off)", "off", type=_switch,
         nargs="?", const=True, metavar="on|off")  # fmt: skip
     return parser

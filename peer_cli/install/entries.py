@@ -6,7 +6,7 @@ of frames: kind (u8), payload length (u32), payload; numbers are big-endian, tex
     BEGIN      magic `LSE1`, archives (u32), entries (u32), bytes of all files (u64)
     ARCHIVE    file name of the archive whose entries follow
     ENTRY      0 file or 1 directory (u8), size (u64), mtime in ns since 1970 (i64), path
-    DATA       the next bytes of the file, 1 MiB at most
+    DATA       the next bytes of the file, 4 MiB at most
     ENTRY_END  size (u64), CRC-32 (u32)
     END        nothing follows; a stream that stops without it is incomplete
     FAILURE    code, a zero byte, a sentence; nothing follows
@@ -26,7 +26,7 @@ from typing import NamedTuple
 from peer_cli.install.errors import InstallError
 
 MAGIC = b"LSE1"
-DATA_LIMIT = 1 << 20
+DATA_LIMIT = 4 << 20
 CONTROL_LIMIT = 8 << 10
 NAME_LIMIT = 4096
 

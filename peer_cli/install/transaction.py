@@ -25,7 +25,7 @@ from pathlib import Path
 from peer_cli.install.errors import InstallCancelled, InstallError
 from peer_cli.install.extract import Extraction, InstallSummary, extract_stream
 from peer_cli.install.launch_settings import clear_marker
-from peer_cli.install.unpacker import Unpacker
+from peer_cli.install.unpacker import Unpacker, stop
 
 LOCAL = "local"
 STAGING = ".local.installing"
@@ -189,7 +189,7 @@ def _unpack(
                 f"The unpacking helper ended too early (exit code {helper.wait()}).",
             ) from error
         finally:
-            helper.kill()
+            stop(helper)
 
 
 class _Pipe:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ class Unpacker:
         """Start a helper that writes the entry stream of these archives to its `stdout` pipe.
 
         It is unbuffered: read, or splice, from its descriptor. Use it as a context manager and
-        kill it when it is no longer wanted; it also ends when the pipe is closed. Raises OSError
+        `stop` it when it is no longer wanted; it also ends when the pipe is closed. Raises OSError
         when it cannot be started.
         """
         options = ["--dictionary-limit", str(self.dictionary_limit)]
@@ -52,10 +53,17 @@ class Unpacker:
             stdout=subprocess.PIPE,
             bufsize=0,
             env={**os.environ, "PYTHONPATH": _python_path()},
-            process_group=0,  # Ctrl-C is for the peer, which then ends its helpers in order
+            # Ctrl-C is for the peer alone, and `stop` for the helper with its children.
+            process_group=0,
         )
         _enlarge_pipe(helper)
         return helper
+
+
+def stop(helper: subprocess.Popen[bytes]) -> None:
+    """Kill a helper, with the external program that it may be running; wait for it elsewhere."""
+    if helper.returncode is None:  # not yet waited for, so the number is still its own
+        os.killpg(helper.pid, signal.SIGKILL)
 
 
 def _python_path() -> str:
