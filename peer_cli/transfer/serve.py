@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peer_cli.catalog import Catalog
+from peer_cli.install import unpacker
 from peer_cli.install.transaction import archives_of
 from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.library import Library
@@ -78,14 +79,14 @@ class Server:
         library: Library,
         catalog: Catalog,
         limiter: RateLimiter,
-        unpacker: Unpacker,
+        archives: Unpacker,
         pool: ThreadPoolExecutor,
         is_active: Callable[[str], bool],
     ) -> None:
         self._library = library
         self._catalog = catalog
         self._limiter = limiter
-        self._unpacker = unpacker
+        self._unpacker = archives
         self._pool = pool
         self._is_active = is_active
         self._tickets: TicketBook[TransferJob] = TicketBook(time.monotonic)
@@ -182,10 +183,10 @@ class Server:
             assert helper.stdout is not None
             try:
                 # A cancel has to end the helper too: while it says nothing, its pipe blocks.
-                data.on_cancel(helper.kill)
+                data.on_cancel(lambda: unpacker.stop(helper))
                 data.send_pipe(helper.stdout.fileno())
             finally:
-                helper.kill()
+                unpacker.stop(helper)
 
 
 def _send(data: DataConnection, connection: socket.socket, send: Callable[[], None]) -> None:
