@@ -1,0 +1,1 @@
+"""Nodes, their logs, waits, checks, faults and backends. Knows nodes, not games."""

@@ -1,0 +1,326 @@
+"""Nodes as containers on an internal network of their own."""
+
+import itertools
+import socket
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from scenarios.core.backends.base import (
+    AddressPool,
+    Argument,
+    BackendError,
+    Capability,
+    Ended,
+    Mount,
+    NodeSpec,
+    OwnAddress,
+    Placed,
+    Sink,
+)
+from scenarios.core.backends.docker_engine import (
+    create_network,
+    engine_errors,
+    invoking_user,
+    open_client,
+    remove_container,
+    remove_containers,
+    remove_network,
+)
+from scenarios.core.backends.docker_stream import Writer, attach, deliver
+from scenarios.core.label import DOCKER_KEY, RunLabel
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+# The daemon serialises most of a start (moby #42096); more at once only wait there.
+STARTS_AT_ONCE = 4
+# /24: the network's own address, its gateway and its broadcast address are not for nodes.
+FIRST_ADDRESS, LAST_ADDRESS = 2, 254
+
+
+class DockerBackend:
+    """One internal network, made with the first node; ``image`` gives the tag, once."""
+
+    name = "docker"
+
+    def __init__(self, label: RunLabel, image: Callable[[], str]) -> None:
+        self._label = label
+        self._image = image
+        self._client = open_client()
+        self._user = invoking_user(self._client)
+        self._containers: set[str] = set()  # IDs, from the making on
+        self._numbers = itertools.count(1)
+        self._starting = threading.Semaphore(STARTS_AT_ONCE)
+        self._lock = threading.Lock()
+        self._making_image = threading.Lock()  # may take minutes, so not under the other one
+        self._tag = ""
+        self._network = ""
+        self._pool: AddressPool | None = None
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Everything."""
+        return frozenset(Capability)
+
+    def new_address(self) -> str:
+        """Lease the next address of the network; raises BackendError."""
+        return self._addresses().lease()
+
+    def start(self, spec: NodeSpec, address: str, sink: Sink) -> "DockerHandle":
+        """Make, attach to and start a container; raises BackendError."""
+        pool = self._addresses()
+        pool.claim(address)
+        with self._starting:
+            container_id = ""
+            try:
+                container_id = self._create(spec, address)
+                with engine_errors(f"to start {spec.name}"):
+                    connection = attach(self._client, container_id)
+                    self._client.api.start(container_id)
+            except BackendError:
+                if container_id:
+                    self._forget(container_id)
+                pool.give_back(address)
+                raise
+        targets = _targets(spec)
+        return DockerHandle(
+            self._client, container_id, self._network, address, targets, connection, sink, self
+        )
+
+    def versions(self) -> dict[str, str]:
+        """Return the engine's version and storage driver and the image."""
+        with engine_errors("to say its version"):
+            info = self._client.info()
+        return {
+            "docker": str(info["ServerVersion"]),
+            "storage": str(info["Driver"]),
+            "system": f"{info['OperatingSystem']} {info['KernelVersion']} {info['Architecture']}",
+            "image": self._image_tag(),
+        }
+
+    def close(self) -> None:
+        """Remove every container and the network; again: no effect."""
+        with self._lock:
+            container_ids = list(self._containers)
+            self._containers.clear()
+            network, self._network, self._pool = self._network, "", None
+        remove_containers(self._client, container_ids)
+        if network:
+            remove_network(self._client, network)
+        self._client.close()
+
+    def gone(self, container_id: str, address: str) -> None:
+        """Take back what a removed container had (called by its handle)."""
+        self._forget(container_id)
+        if self._pool is not None:
+            self._pool.give_back(address)
+
+    def move(self, old: str, new: str) -> None:
+        """Note that a container has another address (called by its handle)."""
+        pool = self._addresses()
+        pool.claim(new)
+        pool.give_back(old)
+
+    def _forget(self, container_id: str) -> None:
+        remove_container(self._client, container_id)
+        with self._lock:
+            self._containers.discard(container_id)
+
+    def _addresses(self) -> AddressPool:
+        with self._lock:
+            if self._pool is None:
+                name = f"peer-scenarios-{self._label.run_id}-{self._label.pid}"
+                self._network, subnet = create_network(self._client, self._label, name)
+                self._pool = AddressPool(subnet, first=FIRST_ADDRESS, last=LAST_ADDRESS)
+            return self._pool
+
+    def _image_tag(self) -> str:
+        with self._making_image:
+            self._tag = self._tag or self._image()
+            return self._tag
+
+    def _create(self, spec: NodeSpec, address: str) -> str:
+        from docker.types import Mount as DockerMount
+
+        api = self._client.api
+        targets = _targets(spec)
+        mounts = [
+            DockerMount(
+                target, str(mount.host.resolve()), type="bind", read_only=not mount.writable
+            )
+            if mount.limit_bytes is None
+            else DockerMount(
+                target, None, type="tmpfs", tmpfs_size=mount.limit_bytes, tmpfs_mode=0o1777
+            )
+            for mount, target in targets.items()
+        ]
+        entrypoint = spec.program.entrypoint
+        label = self._label
+        with engine_errors(f"to make a container for {spec.name}"):
+            made = api.create_container(
+                spec.program.image or self._image_tag(),
+                name=f"peer-scenarios-{label.run_id}-{label.pid}-{next(self._numbers)}-{spec.name}",
+                hostname=spec.name,
+                entrypoint=_as_seen(entrypoint, targets, address) if entrypoint else None,
+                command=_as_seen(spec.arguments, targets, address),
+                environment={"HOME": "/tmp", **spec.env},  # noqa: S108 - inside the container
+                user=self._user,
+                labels={DOCKER_KEY: str(label)},
+                # With these the engine closes stdin for good when the attached side closes it,
+                # also when the runner is killed.
+                stdin_open=True,
+                detach=False,
+                host_config=api.create_host_config(
+                    init=True,
+                    mounts=mounts,
+                    read_only=True,
+                    tmpfs={"/tmp": "mode=1777"},  # noqa: S108 - inside the container
+                    cap_drop=["ALL"],
+                    security_opt=["no-new-privileges"],
+                    network_mode=self._network,
+                ),
+                networking_config=api.create_networking_config(
+                    # The stubs are wrong here: the SDK wants configurations by network.
+                    {self._network: api.create_endpoint_config(ipv4_address=address)}  # type: ignore[arg-type]
+                ),
+            )
+        container_id = str(made["Id"])
+        with self._lock:
+            self._containers.add(container_id)
+        return container_id
+
+
+class DockerHandle:
+    """One container with its reader and its writer."""
+
+    def __init__(
+        self,
+        client: "DockerClient",
+        container_id: str,
+        network: str,
+        address: str,
+        targets: Mapping[Mount, str],
+        connection: socket.socket,
+        sink: Sink,
+        backend: DockerBackend,
+    ) -> None:
+        self._client = client
+        self._id = container_id
+        self._network = network
+        self._address = address
+        self._targets = targets
+        self._connection = connection
+        self._sink = sink
+        self._backend = backend
+        self._writer = Writer(connection, container_id[:12])
+        self._reader = threading.Thread(
+            target=self._read, name=f"read {container_id[:12]}", daemon=True
+        )
+        self._reader.start()
+
+    @property
+    def address(self) -> str:
+        """Its present address on the network."""
+        return self._address
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for stdin."""
+        self._writer.write(data)
+
+    def close_stdin(self) -> None:
+        """Close stdin behind everything queued."""
+        self._writer.close()
+
+    def terminate(self) -> None:
+        """Send SIGTERM, which the init process passes on."""
+        self._kill("SIGTERM")
+
+    def kill(self) -> None:
+        """Send SIGKILL to the init process, which takes everything in the container with it."""
+        self._kill("SIGKILL")
+
+    def freeze(self) -> None:
+        """Pause the container."""
+        with engine_errors("to pause a container"):
+            self._client.api.pause(self._id)
+
+    def thaw(self) -> None:
+        """Let the container go on."""
+        with engine_errors("to let a container go on"):
+            self._client.api.unpause(self._id)
+
+    def disconnect(self) -> None:
+        """Take the container off its only network."""
+        with engine_errors("to disconnect a container"):
+            self._client.api.disconnect_container_from_network(self._id, self._network, force=True)
+
+    def reconnect(self, address: str | None) -> None:
+        """Put it back, under the same address or another one of the network."""
+        wanted = address or self._address
+        with engine_errors("to reconnect a container"):
+            self._client.api.connect_container_to_network(
+                self._id, self._network, ipv4_address=wanted
+            )
+        if wanted != self._address:
+            self._backend.move(self._address, wanted)
+            self._address = wanted
+
+    def listing(self, mount: Mount) -> frozenset[str]:
+        """Return the relative path of everything below a mount, asking `find` in the container."""
+        target = self._targets[mount]
+        command = ["find", target, "-mindepth", "1", "-printf", r"%P\0"]
+        with engine_errors("to look into a container"):
+            run = self._client.api.exec_create(self._id, command, stderr=False)
+            output: bytes = self._client.api.exec_start(run["Id"])
+            exit_code = self._client.api.exec_inspect(run["Id"])["ExitCode"]
+        if exit_code != 0:
+            raise BackendError(f"`{' '.join(command)}` in the container ended with {exit_code}.")
+        return frozenset(name for name in output.decode(errors="replace").split("\0") if name)
+
+    def remove(self) -> None:
+        """Remove the container by force and wait until all it wrote is delivered."""
+        self._backend.gone(self._id, self._address)
+        self._reader.join()
+        # Also wakes a writer that the container never read from.
+        self._connection.close()
+
+    def _kill(self, signal_name: str) -> None:
+        with engine_errors(f"to send {signal_name} to a container"):
+            self._client.api.kill(self._id, signal_name)
+
+    def _read(self) -> None:
+        try:
+            deliver(self._connection, self._sink)
+        except BackendError as error:
+            self._sink.ended(Ended(None, str(error)))
+        else:
+            self._sink.ended(self._how_it_ended())
+
+    def _how_it_ended(self) -> Ended:
+        try:
+            with engine_errors("to say how a container ended"):
+                exit_code = int(self._client.api.wait(self._id)["StatusCode"])
+                state = self._client.api.inspect_container(self._id)["State"]
+        except BackendError as error:
+            return Ended(None, str(error))
+        return Ended(exit_code, "killed for want of memory" if state["OOMKilled"] else "")
+
+
+def _targets(spec: NodeSpec) -> dict[Mount, str]:
+    return {mount: f"/mnt/{number}" for number, mount in enumerate(spec.all_mounts())}
+
+
+def _as_seen(
+    arguments: Iterable[Argument], targets: Mapping[Mount, str], address: str
+) -> list[str]:
+    seen = []
+    for argument in arguments:
+        if isinstance(argument, Placed):
+            target = targets[argument.mount]
+            seen.append(f"{target}/{argument.inside}" if argument.inside else target)
+        elif isinstance(argument, OwnAddress):
+            seen.append(f"{address}{argument.suffix}")
+        else:
+            seen.append(argument)
+    return seen

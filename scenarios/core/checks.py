@@ -1,0 +1,109 @@
+"""Every expectation goes through here, so that each is on record: that it ran and how it ended."""
+
+from collections.abc import Callable, Collection, Container
+from pathlib import Path
+from typing import Any
+
+from scenarios.core.errors import CheckFailed
+from scenarios.core.scene import CheckKind, CheckResult, Scene
+from scenarios.core.trees import Ignore, Tree, differences, tree
+
+DIFFERENCES_SHOWN = 40
+
+
+class Checks:
+    """The expectations of one scenario. ``what`` names each and is the same in every run."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def true(self, what: str, condition: object, detail: str = "") -> None:
+        """Check that ``condition`` holds; ``detail`` says what was found when it does not."""
+        self._judge(what, "" if condition else detail or f"it does not hold (got {condition!r})")
+
+    def equal(self, what: str, got: object, want: object) -> None:
+        """Check ``got == want``."""
+        self._judge(what, "" if got == want else _got_want(got, want))
+
+    def contains(self, what: str, got: Container[Any], member: object) -> None:
+        """Check ``member in got``."""
+        self._judge(what, "" if member in got else f"{member!r} is not in {got!r}")
+
+    def excludes(self, what: str, got: Container[Any], member: object) -> None:
+        """Check ``member not in got``."""
+        self._judge(what, f"{member!r} is in {got!r}" if member in got else "")
+
+    def between(self, what: str, got: float, low: float, high: float) -> None:
+        """Check ``low <= got <= high``."""
+        self._judge(what, "" if low <= got <= high else f"got {got}, wanted {low} to {high}")
+
+    def same_tree(self, what: str, got: Tree, want: Tree) -> None:
+        """Check that two trees have the same names, kinds, sizes and content.
+
+        Two empty trees fail: they prove nothing.
+        """
+        found = differences(got, want)
+        if not want and not found:
+            found = ["both are empty, so this proves nothing"]
+        more = len(found) - DIFFERENCES_SHOWN
+        tail = [f"and {more} more"] if more > 0 else []
+        self._judge(what, "\n  ".join(["", *found[:DIFFERENCES_SHOWN], *tail]) if found else "")
+
+    def same_files(self, what: str, got: Path, want: Path, ignore: Ignore | None = None) -> None:
+        """Check that two folders have the same content; a missing folder fails."""
+        absent = [str(root) for root in (got, want) if not root.is_dir()]
+        if absent:
+            self._judge(what, f"there is no folder {' and no folder '.join(absent)}")
+        self.same_tree(what, tree(got, ignore), tree(want, ignore))
+
+    def raises(
+        self, what: str, error: type[Exception], action: Callable[[], object], containing: str = ""
+    ) -> None:
+        """Check that ``action`` raises ``error`` with ``containing`` in its text."""
+        try:
+            result = action()
+        except error as met:
+            self._judge(what, "" if containing in str(met) else f"the error does not say so: {met}")
+        else:
+            self._judge(what, f"it was accepted, with {result!r}")
+
+    def always(self, what: str, findings: Collection[str]) -> bool:
+        """Record an always-on check; returns whether it passed and does not raise."""
+        detail = "\n  ".join(findings)
+        self._record(what, "always", detail)
+        return not findings
+
+    def _judge(self, what: str, detail: str) -> None:
+        self._record(what, "check", detail)
+        if detail:
+            raise CheckFailed(what, detail)
+
+    def _record(self, what: str, kind: CheckKind, detail: str) -> None:
+        now = self._scene.clock.now()
+        self._scene.checked(
+            CheckResult(
+                what=what,
+                kind=kind,
+                passed=not detail,
+                at=now,
+                since=now,
+                detail=detail,
+                cause="check" if detail else None,
+            )
+        )
+
+
+def _got_want(got: object, want: object) -> str:
+    if isinstance(got, (set, frozenset)) and isinstance(want, (set, frozenset)):
+        missing = sorted(map(repr, want - got))
+        extra = sorted(map(repr, got - want))
+        return f"got {got!r}, wanted {want!r}; missing {missing}, not wanted {extra}"
+    if isinstance(got, dict) and isinstance(want, dict):
+        keys = sorted((key for key in got.keys() | want.keys()), key=repr)
+        wrong = [
+            f"{key!r}: got {got.get(key, '(nothing)')!r}, wanted {want.get(key, '(nothing)')!r}"
+            for key in keys
+            if key not in got or key not in want or got[key] != want[key]
+        ]
+        return "\n  ".join(["", *wrong])
+    return f"got {got!r}, wanted {want!r}"

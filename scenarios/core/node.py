@@ -1,0 +1,307 @@
+"""One node of a scenario: what it can be asked, what can be done to it, what it said."""
+
+import itertools
+import json
+import time
+from typing import Any, Literal
+
+from scenarios.core.always import Ending, NodeStory, is_shutdown
+from scenarios.core.backends.base import Ended, Handle, Mount, NodeSpec
+from scenarios.core.errors import (
+    Cause,
+    CheckFailed,
+    CommandFailed,
+    NodeGone,
+    UnsupportedCommand,
+    WaitFailed,
+)
+from scenarios.core.faults import Faults
+from scenarios.core.log import Line, NodeLog, describe_end
+from scenarios.core.scene import CheckResult
+from scenarios.core.timeouts import BACKEND_S, EXIT_S, READY_S, REPLY_S
+from scenarios.core.window import Window
+
+
+class PendingReply:
+    """A command on its way; its window begins just before the command was sent."""
+
+    def __init__(self, node: "Node", command: str, request_id: str, window: Window) -> None:
+        self._node = node
+        self._command = command
+        self._id = request_id
+        self.window = window
+
+    def data(self, timeout: float = REPLY_S) -> dict[str, Any]:
+        """Return the reply's data; raises CommandFailed or WaitFailed."""
+        message = self.window.wait_for(
+            self._accept,
+            what=f"{self._node.label}: reply to {self._command}",
+            wanted=f"the reply to `{self._command}` (id {self._id})",
+            timeout=timeout,
+            recorded=False,
+        )
+        if message["type"] == "result":
+            data = message.get("data")
+            return data if isinstance(data, dict) else {}
+        code, error = str(message.get("code")), str(message.get("error"))
+        kind = UnsupportedCommand if code == "unknown-command" else CommandFailed
+        raise kind(self._node.label, self._command, code, error)
+
+    def _accept(self, line: Line) -> dict[str, Any] | None:
+        message = line.message
+        if line.stream != "out" or message is None or message.get("id") != self._id:
+            return None
+        return dict(message) if message.get("type") in ("result", "error") else None
+
+
+class Node:
+    """A node from its start to its end. A restart makes another Node (``Session.restart``)."""
+
+    def __init__(self, spec: NodeSpec, label: str, log: NodeLog, faults: Faults) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.label = label  # the name; from the second start on name#2, …
+        self.log = log
+        self.frozen = False
+        self.connected = True
+        self._faults = faults
+        self._scene = log.scene
+        self._handle: Handle | None = None
+        self._ending: Ending | None = None
+        self._ids = itertools.count(1)
+
+    def __repr__(self) -> str:
+        return self.label
+
+    # What the backend calls (Sink).
+
+    def line(self, stream: Literal["out", "err"], data: bytes, *, complete: bool) -> None:
+        """Take one line from the backend."""
+        self.log.append(stream, data, complete=complete)
+
+    def ended(self, ended: Ended) -> None:
+        """Take the node's end from the backend."""
+        unexpected = self._ending is None and self.spec.expected_exit == 0
+        self._scene.record(
+            "node-ended",
+            node=self.label,
+            exit_code=ended.exit_code,
+            cause=ended.cause,
+            expected=not unexpected,
+        )
+        self.log.end(ended)
+        if unexpected:
+            self._scene.in_trouble(
+                "another-node-ended",
+                f"{self.label} {describe_end(ended)}, though nobody had asked it to end.",
+            )
+
+    def attach(self, handle: Handle) -> None:
+        """Take the handle that the backend gave (called by the session, once)."""
+        self._handle = handle
+
+    # What it is and was.
+
+    @property
+    def address(self) -> str:
+        """Its present IP address."""
+        return self._started.address
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._handle is not None and self.log.ended is None
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the scenario ended it, or None."""
+        return self._ending
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self.log.ended.exit_code if self.log.ended else None
+
+    def story(self) -> NodeStory:
+        """Return what the always-on checks look at."""
+        return NodeStory(
+            node=self.label,
+            lines=self.log.lines(),
+            ended=self.log.ended,
+            ending=self._ending,
+            expected_exit=self.spec.expected_exit,
+        )
+
+    def window(self) -> Window:
+        """Return a window that begins now."""
+        return Window(self.log, self.log.mark())
+
+    def everything(self) -> Window:
+        """Return the window of its whole life."""
+        return Window(self.log)
+
+    def listing(self, mount: Mount) -> frozenset[str]:
+        """Return the relative paths of everything below a mount, as the node sees it."""
+        return self._started.listing(mount)
+
+    # Asking.
+
+    def wait_ready(self, timeout: float = READY_S) -> None:
+        """Wait for the event after which others may use it."""
+        if self.spec.ready_event is not None:
+            self.everything().wait_event(self.spec.ready_event, timeout=timeout)
+
+    def send(self, command: str, **arguments: Any) -> PendingReply:
+        """Send a command without waiting; raises NodeGone when it does not run."""
+        self._require_running(f"send `{command}`")
+        request_id = f"r{next(self._ids)}"
+        text = json.dumps({"cmd": command, "id": request_id, **arguments}, ensure_ascii=False)
+        return PendingReply(self, command, request_id, self.send_line(text))
+
+    def request(
+        self, command: str, *, timeout: float = REPLY_S, **arguments: Any
+    ) -> dict[str, Any]:
+        """Send a command and return its reply's data; raises CommandFailed or WaitFailed."""
+        return self.send(command, **arguments).data(timeout)
+
+    def refused(
+        self,
+        command: str,
+        *,
+        containing: str = "",
+        what: str | None = None,
+        timeout: float = REPLY_S,
+        **arguments: Any,
+    ) -> CommandFailed:
+        """Check that a command is refused, with ``containing`` in the error; return the error."""
+        title = what or f"{self.label}: {command} is refused"
+        try:
+            data = self.request(command, timeout=timeout, **arguments)
+        except UnsupportedCommand:
+            raise
+        except CommandFailed as error:
+            if containing in error.error:
+                self._record(title, "")
+                return error
+            detail = f"the error should contain {containing!r}, but is: {error.error}"
+        else:
+            detail = f"it was accepted, with {data!r}"
+        self._record(title, detail)
+        raise CheckFailed(title, detail)
+
+    def send_line(self, line: str | bytes) -> Window:
+        """Send one raw line, whatever it is; the returned window begins just before it."""
+        data = line.encode() if isinstance(line, str) else line
+        handle = self._started
+        window = self.window()
+        if is_shutdown(self.log.append("in", data)):
+            self._ending = self._ending or "asked"
+        handle.write(data + b"\n")
+        return window
+
+    # Ending it.
+
+    def close_stdin(self) -> None:
+        """Close its stdin, which asks it to end; does not wait."""
+        self._require_running("close the stdin of")
+        self._ending = self._ending or "asked"
+        self._started.close_stdin()
+
+    def terminate(self) -> None:
+        """Send SIGTERM, which asks it to end; does not wait."""
+        self._require_running("terminate")
+        self._ending = self._ending or "asked"
+        self._started.terminate()
+
+    def shutdown(self, timeout: float = EXIT_S) -> int | None:
+        """Send `shutdown`, wait for its end and return the exit code."""
+        self.request("shutdown", timeout=timeout)
+        return self.wait_exit(timeout)
+
+    def wait_exit(self, timeout: float = EXIT_S) -> int | None:
+        """Wait until it has ended and return the exit code; raises WaitFailed."""
+        scene = self._scene
+        began = scene.clock.now()
+        deadline = time.monotonic() + scene.timeouts.stretched(timeout)
+        with scene.condition:
+            while self.log.ended is None:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                scene.condition.wait(left)
+        if self.log.ended is None:
+            title = f"{self.label}: ends"
+            detail = f"it still runs {scene.clock.now() - began:.1f} s after it should have ended."
+            self._record(title, detail)
+            raise WaitFailed(title, f"{detail}\n{scene.picture()}", "timeout-nothing-moved")
+        return self.log.ended.exit_code
+
+    # Faults. Each is on record with its time and, when placed on an event, with that line.
+
+    def kill(self) -> None:
+        """Kill it (SIGKILL, no goodbye) and return when it is dead; raises NodeGone."""
+        with self._faults.recorded(f"kill {self.label}", self.label):
+            self._require_running("kill")
+            self._ending = "killed"
+            self._started.kill()
+            self.wait_exit(BACKEND_S)
+
+    def freeze(self) -> None:
+        """Stop it where it is; its connections stay open and silent."""
+        with self._faults.recorded(f"freeze {self.label}", self.label):
+            self._require_running("freeze")
+            self._started.freeze()
+            self.frozen = True
+
+    def thaw(self) -> None:
+        """Let it go on after freeze."""
+        with self._faults.recorded(f"thaw {self.label}", self.label):
+            self._require_running("thaw")
+            self._started.thaw()
+            self.frozen = False
+
+    def disconnect(self) -> None:
+        """Cut it off the network; raises Unsupported where the backend cannot."""
+        with self._faults.recorded(f"disconnect {self.label}", self.label):
+            self._require_running("disconnect")
+            self._started.disconnect()
+            self.connected = False
+
+    def reconnect(self, address: str | None = None) -> None:
+        """Put it back on the network, under the same address or another one."""
+        where = f" as {address}" if address else ""
+        with self._faults.recorded(f"reconnect {self.label}{where}", self.label):
+            self._require_running("reconnect")
+            self._started.reconnect(address)
+            self.connected = True
+
+    def discard(self) -> None:
+        """Kill it at the scenario's end, which is no fault; it has nothing to answer for."""
+        if self.running:
+            self._ending = "killed"
+            self._started.kill()
+
+    def remove(self) -> None:
+        """Leave nothing of it (called by the session); again: no effect."""
+        self._ending = self._ending or "removed"
+        if self._handle is not None:
+            self._handle.remove()
+        self.log.close()
+
+    @property
+    def _started(self) -> Handle:
+        if self._handle is None:
+            raise NodeGone(f"{self.label} was never started.")
+        return self._handle
+
+    def _require_running(self, what: str) -> None:
+        ended = self.log.ended
+        if ended is not None:
+            raise NodeGone(f"Cannot {what} {self.label}: it {describe_end(ended)} before.")
+
+    def _record(self, what: str, detail: str) -> None:
+        now = self._scene.clock.now()
+        cause: Cause | None = "check" if detail else None
+        self._scene.checked(
+            CheckResult(what, "check", not detail, now, now, self.label, detail, cause)
+        )

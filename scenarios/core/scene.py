@@ -1,0 +1,179 @@
+"""What the nodes of one scenario share: clock, lock, record, and the picture for a failure."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol, TypeAlias
+
+from scenarios.core.errors import Cause
+from scenarios.core.timeouts import Timeouts
+
+CheckKind: TypeAlias = Literal["check", "wait", "always"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Seconds since the run began. ``monotonic_start`` is shared by all workers of a run."""
+
+    monotonic_start: float = field(default_factory=time.monotonic)
+
+    def now(self) -> float:
+        """Return the seconds since the run began."""
+        return time.monotonic() - self.monotonic_start
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One expectation that was looked at."""
+
+    what: str  # stable from run to run
+    kind: CheckKind
+    passed: bool
+    at: float  # seconds since the run began
+    since: float  # for a wait: when it began; else the same as ``at``
+    node: str = ""
+    detail: str = ""
+    cause: Cause | None = None  # None when passed
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRecord:
+    """One fault that was carried out, or failed to be."""
+
+    what: str
+    node: str
+    at: float  # when it began, seconds since the run began
+    took_s: float
+    wall: float  # unix seconds
+    trigger_node: str = ""  # whose line set it off; empty: the scenario placed it at once
+    trigger: str = ""  # that line
+    error: str = ""
+
+    def __str__(self) -> str:
+        after = f", on {self.trigger_node}'s line {self.trigger[:200]}" if self.trigger else ""
+        failed = f" FAILED: {self.error}" if self.error else ""
+        return f"{self.at:9.3f} {self.what}{after}{failed}"
+
+
+class Observer(Protocol):
+    """Is told what happens while it happens, from several threads; must be quick."""
+
+    def line(self, node: str, stream: str, text: str) -> None:
+        """Take one line of a node."""
+
+    def record(self, kind: str, record: Mapping[str, Any]) -> None:
+        """Take one record of scenario.jsonl: step, node, wait, check, fault, evidence."""
+
+
+class JsonLines:
+    """A file of one JSON object per line, written as it happens."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8", errors="backslashreplace", buffering=1)
+        self._lock = threading.Lock()
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append one record; nothing after close."""
+        text = json.dumps(record, ensure_ascii=False, default=repr) + "\n"
+        with self._lock:
+            if not self._file.closed:
+                self._file.write(text)
+
+    def close(self) -> None:
+        """Close the file; again: no effect."""
+        with self._lock:
+            self._file.close()
+
+    def __enter__(self) -> "JsonLines":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why every wait of the scenario is pointless from now on."""
+
+    cause: Cause
+    text: str
+
+
+class Scene:
+    """Shared by the logs, checks and faults of one scenario."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        timeouts: Timeouts | None = None,
+        clock: Clock | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.timeouts = timeouts or Timeouts()
+        self.clock = clock or Clock()
+        self.observer = observer
+        self.condition = threading.Condition()  # of all logs: a wait ends when any node dies
+        self.checks: list[CheckResult] = []
+        self.faults: list[FaultRecord] = []
+        self.last_line_at = self.clock.now()
+        self._views: list[Callable[[int], str]] = []
+        self._trouble: Trouble | None = None
+        self._records = JsonLines(folder / "scenario.jsonl")
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What makes every further wait pointless, if anything."""
+        return self._trouble
+
+    def in_trouble(self, cause: Cause, text: str) -> None:
+        """Wake every wait with a reason why it is pointless; the first reason stays."""
+        with self.condition:
+            self._trouble = self._trouble or Trouble(cause, text)
+            self.condition.notify_all()
+
+    def record(self, kind: str, **fields: Any) -> None:
+        """Write one record with its time to scenario.jsonl and tell the observer."""
+        record = {"kind": kind, "at": round(self.clock.now(), 6), "wall": time.time(), **fields}
+        self._records.write(record)
+        if self.observer is not None:
+            self.observer.record(kind, record)
+
+    def checked(self, result: CheckResult) -> None:
+        """Record one expectation."""
+        self.checks.append(result)
+        self.record("check", **{"check_kind": result.kind, **_without(asdict(result), "kind")})
+
+    def faulted(self, fault: FaultRecord) -> None:
+        """Record one fault."""
+        self.faults.append(fault)
+        self.record("fault", **asdict(fault))
+
+    def add_view(self, view: Callable[[int], str]) -> None:
+        """Add a node's part of the picture: called with how many last lines to show."""
+        self._views.append(view)
+
+    def picture(self, last_lines: int = 8) -> str:
+        """Return the faults placed and every node's last lines."""
+        faults = "\n".join(f"  {fault}" for fault in self.faults) or "  none"
+        views = "\n".join(view(last_lines) for view in self._views) or "  no node was started"
+        return f"Faults placed:\n{faults}\nLast lines of every node:\n{views}"
+
+    def close(self) -> None:
+        """Close the record; again: no effect."""
+        self._records.close()
+
+
+def _without(record: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != key}

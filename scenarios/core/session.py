@@ -1,0 +1,210 @@
+"""The nodes of one scenario: started together, judged together, gone together."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from scenarios.core.always import generic_findings
+from scenarios.core.backends.base import Backend, NodeSpec
+from scenarios.core.checks import Checks
+from scenarios.core.errors import Cause, CheckFailed, NodeGone, WaitFailed
+from scenarios.core.faults import Faults
+from scenarios.core.log import NodeLog
+from scenarios.core.node import Node
+from scenarios.core.scene import Clock, Observer, Scene
+from scenarios.core.timeouts import EXIT_S, Timeouts
+
+# How long a node of a scenario that failed already may take to end by itself.
+EXIT_AFTER_FAILURE_S = 2.0
+AlwaysCheck = Callable[[], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    what: str
+    check: AlwaysCheck
+    while_running: bool
+
+
+class Session:
+    """Owns everything of one scenario. As a context manager it finishes or abandons itself."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        folder: Path,
+        *,
+        timeouts: Timeouts | None = None,
+        clock: Clock | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.backend = backend
+        self.folder = folder
+        self.scene = Scene(folder, timeouts=timeouts, clock=clock, observer=observer)
+        self.check = Checks(self.scene)
+        self.faults = Faults(self.scene)
+        self.nodes: list[Node] = []
+        self.evidence_lines: list[str] = []
+        self._always: list[_Added] = []
+
+    def step(self, text: str) -> None:
+        """Say what the scenario does next: for the live view and the report."""
+        self.scene.record("step", text=text)
+
+    def evidence(self, text: str) -> None:
+        """Say in one line, with figures, what was proven."""
+        self.evidence_lines.append(text)
+        self.scene.record("evidence", text=text)
+
+    def add_always(self, what: str, check: AlwaysCheck, *, while_running: bool = False) -> None:
+        """Add a check for the end: it returns one sentence for each thing that is wrong.
+
+        It runs when all nodes have ended, or ``while_running``: before they are asked to.
+        """
+        self._always.append(_Added(f"always: {what}", check, while_running))
+
+    def start(self, *specs: NodeSpec) -> list[Node]:
+        """Start nodes, all at once, and wait until each is ready; addresses ascend in this order.
+
+        Raises BackendError, or WaitFailed when one does not become ready.
+        """
+        nodes = [self._new_node(spec) for spec in specs]
+        # Leased here, in order, and not in the threads.
+        addresses = [spec.address or self.backend.new_address() for spec in specs]
+        if nodes:
+            with ThreadPoolExecutor(len(nodes), thread_name_prefix="start") as pool:
+                # list: raises what the first failed start raised, after all have ended.
+                list(pool.map(self._start_one, nodes, addresses))
+        for node in nodes:
+            node.wait_ready()
+        return nodes
+
+    def restart(
+        self, node: Node, *, new_address: bool = False, spec: NodeSpec | None = None
+    ) -> Node:
+        """Start a node that has ended once more, on the same folders; return the new Node.
+
+        It comes back under its old address or the next new one. ``spec`` replaces how it is
+        started. Raises NodeGone when the old one still runs.
+        """
+        if node.running:
+            raise NodeGone(f"{node.label} still runs; end it before it is started again.")
+        # Leased before the old lease ends, or the pool could give the same one again.
+        address = self.backend.new_address() if new_address else node.address
+        node.remove()
+        return self.start(replace(spec or node.spec, address=address))[0]
+
+    def finish(self) -> None:
+        """End all nodes as a user would, judge what they said, and remove everything.
+
+        Raises CheckFailed with all findings of the always-on checks.
+        """
+        try:
+            findings = [("faults", self.faults.settle()), *self._added(while_running=True)]
+            self._end_nodes(EXIT_S)
+            findings += [*self._generic(), *self._added(while_running=False)]
+        finally:
+            self.remove()
+        wrong = [(what, found) for what, found in findings if found]
+        if not wrong:
+            return
+        text = "\n".join(f"{what}:\n  " + "\n  ".join(found) for what, found in wrong)
+        first = wrong[0][0]
+        cause: Cause = "fault-failed" if first == "faults" else "check"
+        raise CheckFailed(first, f"\n{text}\n{self.scene.picture()}", cause)
+
+    def abandon(self, error: BaseException) -> None:
+        """Clean up after a failure; what the always-on checks find becomes notes of ``error``.
+
+        After Ctrl-C or a skip (no Exception) nothing is judged.
+        """
+        try:
+            self.faults.withdraw_all()
+            if isinstance(error, Exception):
+                if not isinstance(error, WaitFailed):
+                    error.add_note(self.scene.picture())
+                findings = self._added(while_running=True)
+                self._end_nodes(EXIT_AFTER_FAILURE_S)
+                findings += [*self._generic(), *self._added(while_running=False)]
+                for what, found in findings:
+                    if found:
+                        error.add_note("Also, " + what + ":\n  " + "\n  ".join(found))
+        finally:
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove all nodes, in parallel, and close the record; again: no effect."""
+        try:
+            if self.nodes:
+                with ThreadPoolExecutor(len(self.nodes), thread_name_prefix="remove") as pool:
+                    # list: raises what the first failed removal raised, after all have ended.
+                    list(pool.map(Node.remove, self.nodes))
+        finally:
+            self.scene.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.finish()
+        else:
+            self.abandon(error)
+
+    def _new_node(self, spec: NodeSpec) -> Node:
+        earlier = [node for node in self.nodes if node.name == spec.name]
+        if any(node.running for node in earlier):
+            raise ValueError(f"There is a running node {spec.name!r} already; choose another name.")
+        number = len(earlier) + 1
+        label = spec.name if number == 1 else f"{spec.name}#{number}"
+        file = self.folder / (label.replace("#", "-") + ".jsonl")
+        node = Node(spec, label, NodeLog(label, self.scene, file), self.faults)
+        self.nodes.append(node)
+        return node
+
+    def _start_one(self, node: Node, address: str) -> None:
+        self.scene.record("node-starting", node=node.label, name=node.name, address=address)
+        handle = self.backend.start(node.spec, address, node)
+        node.attach(handle)
+        self.scene.record("node-started", node=node.label, name=node.name, address=address)
+
+    def _end_nodes(self, timeout: float) -> None:
+        for node in self.nodes:
+            if node.frozen:
+                node.discard()
+            elif node.running and node.ending is None and node.spec.expected_exit == 0:
+                # Gone between the question and the command: the exit code's check will tell.
+                with suppress(NodeGone):
+                    node.send("shutdown")
+        for node in self.nodes:
+            # One that is late is found by the exit code's check.
+            with suppress(WaitFailed):
+                if node.running:
+                    node.wait_exit(timeout)
+
+    def _generic(self) -> list[tuple[str, list[str]]]:
+        findings = generic_findings([node.story() for node in self.nodes])
+        for what, found in findings:
+            self.check.always(what, found)
+        return findings
+
+    def _added(self, *, while_running: bool) -> list[tuple[str, list[str]]]:
+        findings = []
+        for added in self._always:
+            if added.while_running is not while_running:
+                continue
+            try:
+                found = added.check()
+            except Exception as error:  # noqa: BLE001 - a check that breaks is a finding, and
+                found = [f"the check itself failed: {error!r}"]  # the others still have to run
+            self.check.always(added.what, found)
+            findings.append((added.what, found))
+        return findings

@@ -1,0 +1,256 @@
+"""A stretch of a node's log: what was in it, what was not, and waiting for what is to come."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from scenarios.core.errors import Cause, CheckFailed, WaitFailed
+from scenarios.core.log import Event, Line, NodeLog, describe_end, event_of, show
+from scenarios.core.scene import CheckResult
+from scenarios.core.timeouts import EVENT_S, STILL_MOVING_S
+
+T = TypeVar("T")
+Where = Callable[[Event], bool]
+NEAR_MISSES_SHOWN = 5
+
+
+class Window:
+    """The lines of a node from a mark on, open to the future until it is closed."""
+
+    def __init__(self, log: NodeLog, start: int = 0, end: int | None = None) -> None:
+        self.log = log
+        self.start = start
+        self.end = end
+
+    def lines(self) -> list[Line]:
+        """Return the lines in it so far, of all streams."""
+        return self.log.lines(self.start, self.end)
+
+    def events(self, *names: str, where: Where | None = None, **fields: Any) -> list[Event]:
+        """Return the events of these names (none given: all) whose data has these fields."""
+        found = (event_of(self.log.node, line) for line in self.lines())
+        return [event for event in found if event and _matches(event, names, where, fields)]
+
+    def since(self, event: Event) -> "Window":
+        """Return the part behind an event."""
+        return Window(self.log, event.line.index + 1, self.end)
+
+    def until(self, event: Event) -> "Window":
+        """Return the part up to and with an event."""
+        return Window(self.log, self.start, event.line.index + 1)
+
+    def closed(self) -> "Window":
+        """Return the same window, ended here and now."""
+        return Window(self.log, self.start, self.log.mark() if self.end is None else self.end)
+
+    def wait_event(
+        self,
+        *names: str,
+        timeout: float = EVENT_S,
+        where: Where | None = None,
+        fails_on: Sequence[str] = (),
+        what: str | None = None,
+        **fields: Any,
+    ) -> Event:
+        """Return the first event of these names and fields, waiting up to ``timeout`` seconds.
+
+        An event named in ``fails_on`` that does not contradict ``fields`` ends the wait at once.
+        Raises WaitFailed. The wait is recorded as a check called ``what``.
+        """
+        near: list[Line] = []
+
+        def accept(line: Line) -> Event | None:
+            event = event_of(self.log.node, line)
+            if event is None:
+                return None
+            if event.name in names:
+                if _matches(event, names, where, fields):
+                    return event
+                near.append(line)
+            elif event.name in fails_on and _does_not_contradict(event, fields):
+                raise WaitFailed(
+                    title,
+                    f"{self.log.node} sent {event.name} instead.\n  {show(line)}\n"
+                    + self.log.scene.picture(),
+                    "unexpected-event",
+                )
+            return None
+
+        wanted = " or ".join(names)
+        title = what or f"{self.log.node}: {wanted}"
+        details = ", ".join(f"{key}={value!r}" for key, value in fields.items())
+        if where is not None:
+            details = f"{details}, and a condition" if details else "a condition"
+        return self.wait_for(
+            accept,
+            what=title,
+            wanted=f"event {wanted}" + (f" with {details}" if details else ""),
+            timeout=timeout,
+            near=near,
+        )
+
+    def wait_for(
+        self,
+        accept: Callable[[Line], T | None],
+        *,
+        what: str,
+        wanted: str,
+        timeout: float = EVENT_S,
+        near: Sequence[Line] = (),
+        recorded: bool = True,
+    ) -> T:
+        """Return what ``accept`` first makes of a line, looking at every line once.
+
+        ``wanted`` completes "waited … for". ``accept`` runs in the thread that brings the line,
+        so that only the right line wakes the wait; it must be quick, and what it raises is raised
+        here. Raises WaitFailed when the deadline passes, or at once when the node has ended or the
+        scenario is in trouble. With ``recorded`` off only a failure becomes a check.
+        """
+        scene = self.log.scene
+        since = scene.clock.now()
+        scene.record("wait", node=self.log.node, what=what, wanted=wanted, timeout_s=timeout)
+        try:
+            found = self._scan(accept, what, wanted, timeout, near)
+        except WaitFailed as failure:
+            now = scene.clock.now()
+            brief = failure.detail.splitlines()[0]
+            scene.checked(
+                CheckResult(what, "wait", False, now, since, self.log.node, brief, failure.cause)
+            )
+            raise
+        if recorded:
+            scene.checked(
+                CheckResult(what, "wait", True, scene.clock.now(), since, self.log.node, wanted)
+            )
+        return found
+
+    def none_of(self, *names: str, what: str | None = None, **fields: Any) -> None:
+        """Check that no such event is in the window.
+
+        Call it after a terminal event, on the window of the whole operation: a window without any
+        event proves nothing and fails. Raises CheckFailed.
+        """
+        scene = self.log.scene
+        title = what or f"{self.log.node}: no {' or '.join(names)}"
+        if not self.events():
+            detail = "the window has no event at all, so it proves nothing. Use an earlier mark."
+        else:
+            met = [show(event.line) for event in self.events(*names, **fields)]
+            detail = "\n  ".join(["came nevertheless:", *met]) if met else ""
+        now, cause = scene.clock.now(), _cause(detail)
+        scene.checked(
+            CheckResult(title, "check", not detail, now, now, self.log.node, detail, cause)
+        )
+        if detail:
+            raise CheckFailed(title, detail)
+
+    def _scan(
+        self,
+        accept: Callable[[Line], T | None],
+        what: str,
+        wanted: str,
+        timeout: float,
+        near: Sequence[Line],
+    ) -> T:
+        scene = self.log.scene
+        began = scene.clock.now()
+        deadline = time.monotonic() + scene.timeouts.stretched(timeout)
+        search = _Search(accept, self)
+        with scene.condition:
+            self.log.watch(self.start, search.offer)
+            while True:
+                left = deadline - time.monotonic()
+                ended = self.log.ended is not None or self._is_full()
+                if search.over or ended or scene.trouble or left <= 0:
+                    break
+                scene.condition.wait(left)
+            search.over = True
+        if search.error is not None:
+            raise search.error
+        if search.found is not None:
+            return search.found
+        if ended:
+            cause: Cause = "node-ended"
+        elif scene.trouble:
+            cause = scene.trouble.cause
+        else:
+            moving = scene.clock.now() - scene.last_line_at < STILL_MOVING_S
+            cause = "timeout-still-moving" if moving else "timeout-nothing-moved"
+        raise WaitFailed(what, self._why(wanted, began, cause, near), cause)
+
+    def _is_full(self) -> bool:
+        return self.end is not None and self.log.mark() >= self.end
+
+    def _why(self, wanted: str, began: float, cause: Cause, near: Sequence[Line]) -> str:
+        scene = self.log.scene
+        now = scene.clock.now()
+        trouble = scene.trouble
+        if cause == "node-ended" and self.log.ended:
+            reason = f"It cannot come any more: {self.log.node} {describe_end(self.log.ended)}."
+        elif cause == "node-ended":
+            reason = "It is not in the window, and the window is closed."
+        elif trouble and cause == trouble.cause:
+            reason = f"It is pointless to go on: {trouble.text}"
+        else:
+            quiet = now - scene.last_line_at
+            reason = (
+                "Things were still moving when the time was up: the last line of any node is "
+                if cause == "timeout-still-moving"
+                else "Nothing moved any more: the last line of any node is "
+            ) + f"{quiet:.1f} s old."
+        parts = [
+            f"{self.log.node}: waited {now - began:.1f} s since {began:.3f} for {wanted}. {reason}",
+            f"Instead came: {self._instead()}",
+        ]
+        if near:
+            parts.append("Near misses (right name, but not what was wanted):")
+            parts += [f"  {show(line)}" for line in near[-NEAR_MISSES_SHOWN:]]
+        return "\n".join([*parts, scene.picture()])
+
+    def _instead(self) -> str:
+        names = Counter(event.name for event in self.events())
+        return ", ".join(f"{name} x{count}" for name, count in names.most_common()) or "no event"
+
+
+class _Search(Generic[T]):
+    """One wait's look at each line as it comes."""
+
+    def __init__(self, accept: Callable[[Line], T | None], window: Window) -> None:
+        self.found: T | None = None
+        self.error: Exception | None = None
+        self.over = False
+        self._accept = accept
+        self._window = window
+
+    def offer(self, line: Line) -> bool:
+        """Look at a line; returns whether it was the last one to look at."""
+        end = self._window.end
+        if self.over or (end is not None and line.index >= end):
+            return True
+        try:
+            self.found = self._accept(line)
+        except Exception as error:  # noqa: BLE001 - `accept` is the scenario's: what it raises must
+            self.error = error  # reach the scenario and not end the reader's thread
+        self.over = self.found is not None or self.error is not None
+        if self.over:
+            self._window.log.scene.condition.notify_all()
+        return self.over
+
+
+def _cause(detail: str) -> Cause | None:
+    return "check" if detail else None
+
+
+def _matches(
+    event: Event, names: Sequence[str], where: Where | None, fields: dict[str, Any]
+) -> bool:
+    if names and event.name not in names:
+        return False
+    if any(key not in event.data or event.data[key] != value for key, value in fields.items()):
+        return False
+    return where is None or where(event)
+
+
+def _does_not_contradict(event: Event, fields: dict[str, Any]) -> bool:
+    return all(event.data.get(key, value) == value for key, value in fields.items())
