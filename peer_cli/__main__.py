@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from peer_cli.commands import Commands
 from peer_cli.console import Input, Output
@@ -12,6 +13,7 @@ from peer_cli.settings import Settings, read_settings
 from peer_cli.startup import StartupError, open_peer
 
 EXIT_CANNOT_START = 2
+DISK_THREADS = 32
 LAST_OUTPUT_TIMEOUT_S = 5.0
 
 
@@ -40,6 +42,8 @@ def _print_schema(arguments: Sequence[str]) -> None:
 async def _run(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     leaving = asyncio.Event()
+    # asyncio's own choice, six threads on two cores, is for computing; these wait for disks.
+    loop.set_default_executor(ThreadPoolExecutor(DISK_THREADS, "disk"))
     # Only protocol lines may reach the real stdout, whatever a library prints.
     protocol_out = os.dup(1)
     os.dup2(2, 1)

@@ -8,7 +8,7 @@ import asyncio
 import threading
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from peer_cli import messages
@@ -20,6 +20,8 @@ from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.library import Library
 from peer_cli.messages import CommandError
 from peer_cli.operations import Operations
+from peer_cli.threads import run_to_end
+from peer_cli.transfer import staging
 from peer_cli.transfer.download import Download, DownloadError, PeersGoneError
 from peer_cli.transfer.fetch import DownloadContext, Source
 from peer_cli.transfer.removal import remove_downloaded
@@ -102,7 +104,7 @@ class Games:
         game = self._library.game(game_id)
         if game is not None and game.installed:
             raise CommandError("still-installed", f"{game_id} is installed; uninstall it first")
-        if game is None:
+        if game is None and not staging.is_interrupted(self._context.state_dir, game_id):
             raise CommandError("nothing-to-remove", f"{game_id} is not downloaded")
         self._begin(game_id, "Removing", self._remove(game_id))
 
@@ -219,7 +221,7 @@ class Games:
         """See a download or stream through; settle it when it does not succeed."""
         failed: messages.Event
         try:
-            throughput = await source.run()
+            throughput = await self.operations.interruptible(game_id, source.run())
         except PeersGoneError:
             failed = messages.DownloadPeersGone(game_id=game_id)
         except DownloadError as error:
@@ -248,10 +250,17 @@ class Games:
         self, game_id: str, install: Callable[[threading.Event], None]
     ) -> None:
         self._context.emit(messages.InstallBegin(game_id=game_id))
+        cancelled = threading.Event()
+        work = run_to_end(self._context.pool, lambda: install(cancelled), cancelled.set)
         try:
-            await _in_thread(self._context.pool, install)
+            await self.operations.interruptible(game_id, work)
         except InstallError as error:
             failed = messages.InstallFailed(game_id=game_id, code=error.code, reason=str(error))
+            await self._settle(game_id, failed)
+        except asyncio.CancelledError:
+            failed = messages.InstallFailed(
+                game_id=game_id, code="cancelled", reason="The install was cancelled."
+            )
             await self._settle(game_id, failed)
         else:
             await self._settle(game_id, messages.InstallFinished(game_id=game_id))
@@ -259,17 +268,21 @@ class Games:
     async def _uninstall(self, game_id: str) -> None:
         root = self._library.root(game_id)
         try:
-            await _in_thread(self._context.pool, lambda cancelled: transaction.uninstall(root))
+            await run_to_end(self._context.pool, lambda: transaction.uninstall(root))
         except InstallError as error:
             failed = messages.UninstallFailed(game_id=game_id, code=error.code, reason=str(error))
             await self._settle(game_id, failed)
         else:
             await self._settle(game_id, messages.UninstallFinished(game_id=game_id))
 
+    def _remove_files(self, root: Path) -> None:
+        staging.discard(root.parent, self._context.state_dir, root.name)
+        remove_downloaded(root)
+
     async def _remove(self, game_id: str) -> None:
         root = self._library.root(game_id)
         try:
-            await _in_thread(self._context.pool, lambda cancelled: remove_downloaded(root))
+            await run_to_end(self._context.pool, lambda: self._remove_files(root))
         except OSError as error:
             failed = messages.RemoveFailed(
                 game_id=game_id, code="write-failed", reason=f"cannot remove {game_id}: {error}"
@@ -277,15 +290,3 @@ class Games:
             await self._settle(game_id, failed)
         else:
             await self._settle(game_id, messages.RemoveFinished(game_id=game_id))
-
-
-async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[threading.Event], None]) -> None:
-    """Run blocking work to its end in a thread; a cancel sets its event and waits for that end."""
-    cancelled = threading.Event()
-    running = asyncio.get_running_loop().run_in_executor(pool, work, cancelled)
-    while not running.done():
-        try:
-            await asyncio.shield(running)
-        except asyncio.CancelledError:
-            cancelled.set()
-    running.result()

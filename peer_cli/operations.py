@@ -3,16 +3,29 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from peer_cli import messages
 from peer_cli.messages import CommandError
 
+_T = TypeVar("_T")
+
 
 @dataclass(slots=True)
 class _Running:
+    """An operation. Only its `part` is ever cancelled: what settles it always runs."""
+
     operation: messages.Operation
     task: asyncio.Task[None]
+    part: asyncio.Task[Any] | None = None
+    part_is_over: bool = False
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        if not self.cancelled:
+            self.cancelled = True
+            if self.part is not None:
+                self.part.cancel()
 
 
 class Operations:
@@ -21,7 +34,6 @@ class Operations:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._running: dict[str, _Running] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def rows(self) -> list[messages.ActiveOperation]:
         """Return what is active, in order of game ids."""
@@ -51,9 +63,24 @@ class Operations:
         """Start an operation on a free game. `work` calls `end` itself, when all is settled."""
         task = asyncio.create_task(work, name=f"{operation} {game_id}")
         self._running[game_id] = _Running(operation, task)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         self._on_change()
+
+    async def interruptible(self, game_id: str, part: Coroutine[Any, Any, _T]) -> _T:
+        """Run the part of an operation that may be cancelled; CancelledError when it was.
+
+        A cancel that came before this part began ends it before its first step.
+        """
+        running = self._running[game_id]
+        running.part = asyncio.create_task(part)
+        running.part_is_over = False
+        if running.cancelled:
+            running.part.cancel()
+        try:
+            result: _T = await running.part
+            return result
+        finally:
+            running.part = None
+            running.part_is_over = True
 
     def switch(self, game_id: str, operation: messages.Operation) -> None:
         """Go over to another operation without leaving the game free in between."""
@@ -68,19 +95,25 @@ class Operations:
     async def cancel(self, game_id: str, kinds: tuple[messages.Operation, ...]) -> None:
         """Cancel an operation of one of these kinds and wait until it is rolled back.
 
-        Raises CommandError when there is none.
+        Raises CommandError when there is none, or when it was complete before it could be.
         """
         running = self._running.get(game_id)
-        if running is None or running.operation not in kinds:
+        if running is None or running.operation not in kinds or running.part_is_over:
             raise CommandError(
                 "no-active-operation", f"no download or streamed install of {game_id} is active"
             )
-        running.task.cancel()
+        running.cancel()
+        part = running.part
+        if part is not None:
+            await asyncio.wait([part])
+            if not part.cancelled():
+                raise CommandError("too-late", f"{game_id} ended before it could be cancelled")
         await asyncio.wait([running.task])
 
     async def cancel_all(self) -> None:
-        """Cancel everything and wait until it is rolled back."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks))
+        """Cancel everything and wait until it is rolled back and told."""
+        tasks = [running.task for running in self._running.values()]
+        for running in self._running.values():
+            running.cancel()
+        if tasks:
+            await asyncio.wait(tasks)

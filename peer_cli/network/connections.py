@@ -92,9 +92,11 @@ class Connections:
             async with asyncio.timeout(LIBRARY_TIMEOUT_S):
                 await session.library_known.wait()
         except TimeoutError:
+            session.abort("timeout")
+        if session.ended:
             raise ConnectError(
-                "handshake-failed", f"{address} did not tell its library in {LIBRARY_TIMEOUT_S:g} s"
-            ) from None
+                "handshake-failed", f"{address} ended the session before it told its library"
+            )
         return session
 
     async def accept(self, connection: socket.socket, origin: Address) -> None:

@@ -140,6 +140,7 @@ class Session:
                 task.cancel()
             for answers in self._answers.values():
                 answers.put_nowait(None)
+            self.library_known.set()  # nothing more will be known: whoever waits for it looks
             self._writer.close()
         return self._end
 

@@ -1,17 +1,15 @@
 """One download: agree on the manifest, pull from all sources at once, verify, commit."""
 
 import asyncio
-import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from peer_cli import messages
 from peer_cli.catalog import CatalogEntry
-from peer_cli.names import UnsafeName
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, SessionLostError
-from peer_cli.transfer import staging as staging_module
+from peer_cli.threads import run_to_end, uncancelled
 from peer_cli.transfer.dataplane import (
     StorageError,
     TransferLostError,
@@ -26,7 +24,12 @@ from peer_cli.transfer.manifest import (
     chunks_of,
 )
 from peer_cli.transfer.plan import Schedule
-from peer_cli.transfer.staging import Staging
+from peer_cli.transfer.staging import Staging, staging_of
+
+# A source that hashes a game sends news twice a second, however short the stall timeout is.
+HASHING_PATIENCE_S = 3.0
+
+_T = TypeVar("_T")
 
 
 class DownloadError(Exception):
@@ -72,21 +75,19 @@ class Download:
                 ],
             )
         )
-        staging: Staging | None = None
+        staging = await self._on_disk(
+            lambda: staging_of(self._games_dir, self._context.state_dir, manifest)
+        )
         try:
-            staging = await asyncio.to_thread(
-                staging_module.open_staging, self._games_dir, self._context.state_dir, manifest
-            )
+            await self._on_disk(staging.open)
             throughput = await self._fetch_all(staging, agreement)
-            await _uncancelled(asyncio.to_thread(staging.commit))
-        except (OSError, StorageError, UnsafeName) as error:
-            if staging is not None:
-                await asyncio.to_thread(staging.roll_back)
+            await uncancelled(self._on_disk(staging.commit))
+        except (OSError, StorageError) as error:
+            await uncancelled(self._on_disk(staging.roll_back))
             cause = (isinstance(error, OSError) and error.strerror) or error
             raise DownloadError("write-failed", f"cannot write {game_id}: {cause}") from error
         except (DownloadError, asyncio.CancelledError):
-            if staging is not None:
-                await _uncancelled(asyncio.to_thread(staging.roll_back))
+            await uncancelled(self._on_disk(staging.roll_back))
             raise
         return throughput
 
@@ -111,11 +112,12 @@ class Download:
         try:
             reply = await source.session.ask(
                 lambda request: wire.GetManifest(request=request, game_id=game_id),
-                self._context.stall_s,
+                max(self._context.stall_s, HASHING_PATIENCE_S),
             )
             if not isinstance(reply, wire.ManifestReply):
                 raise ManifestError("it is no manifest")
-            return source.peer_id, await asyncio.to_thread(check_manifest, reply, game_id, version)
+            manifest = await self._on_disk(lambda: check_manifest(reply, game_id, version))
+            return source.peer_id, manifest
         except (SessionLostError, DeniedError, ManifestError) as error:
             self._note_loss(source, error)
             return None
@@ -123,16 +125,14 @@ class Download:
     async def _fetch_all(self, staging: Staging, agreement: Agreement) -> messages.Throughput:
         manifest = agreement.manifest
         chunks = chunks_of(manifest)
-        held = await asyncio.to_thread(staging.held, chunks)
+        held = await self._on_disk(lambda: staging.held(chunks))
         resumed = sum(length for ranges in held.values() for _, length in ranges)
-        lacking = await asyncio.to_thread(
-            staging_module.missing_space, staging, manifest.total_bytes - resumed
-        )
+        lacking = await self._on_disk(lambda: staging.lacking_space(manifest.total_bytes - resumed))
         if lacking:
             raise DownloadError(
                 "write-failed", f"cannot write {manifest.game_id}: {lacking} bytes too few are free"
             )
-        await asyncio.to_thread(staging.create_files)
+        await self._on_disk(staging.create_files)
         members = [self._sources[peer_id] for peer_id in agreement.members]
         fetch = Fetch(
             self._context, staging, members, Schedule(chunks, agreement.members, held),
@@ -142,6 +142,9 @@ class Download:
         if not fetch.schedule.finished:
             raise self._no_source_left()
         return fetch.throughput(len(chunks))
+
+    async def _on_disk(self, work: Callable[[], _T]) -> _T:
+        return await run_to_end(self._context.pool, work)
 
     def _note_loss(self, source: Source, error: Exception) -> None:
         self._losses.append(f"{source.addr}: {error}")
@@ -153,12 +156,3 @@ class Download:
         if self._all_lost_by_network:
             return PeersGoneError("peers-gone", reason)
         return DownloadError("no-usable-source", reason)
-
-
-async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:
-    """Finish work that must not be torn: a cancel that comes meanwhile comes too late."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    task.result()

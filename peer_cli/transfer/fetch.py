@@ -1,7 +1,6 @@
 """Pulling the bytes of one download: a worker per source, all on one schedule."""
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -17,10 +16,10 @@ from peer_cli.limits import RateLimiter
 from peer_cli.network import wire
 from peer_cli.network.address import Address
 from peer_cli.network.session import DeniedError, Session, SessionLostError
+from peer_cli.threads import run_to_end
 from peer_cli.transfer.dataplane import (
     DataConnection,
     StorageError,
-    TransferCancelledError,
     TransferLostError,
     read_block,
 )
@@ -143,19 +142,12 @@ class Fetch:
         def on_block(length: int) -> None:
             loop.call_soon_threadsafe(self._on_block, source, connection, length)
 
-        work = loop.run_in_executor(
-            self._context.pool, self._receive, connection, source, ticket.ticket, pieces, on_block
-        )
         try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            # The thread writes into files that are about to be removed: wait until it is out.
-            connection.cancel()
-            with contextlib.suppress(
-                TransferCancelledError, TransferLostError, CorruptSourceError, StorageError
-            ):
-                await work
-            raise
+            await run_to_end(
+                self._context.pool,
+                lambda: self._receive(connection, source, ticket.ticket, pieces, on_block),
+                connection.cancel,
+            )
         finally:
             del self._connections[connection]
 

@@ -46,7 +46,7 @@ async def reported_progress(
         yield
     finally:
         reporter.cancel()
-    report((state()[0] - at_begin) / max(time.monotonic() - began, 1e-6))
+        report((state()[0] - at_begin) / max(time.monotonic() - began, 1e-6))
 
 
 def throughput(size: int, seconds: float, chunks: int) -> messages.Throughput:

@@ -32,7 +32,7 @@ from peer_cli.transfer.dataplane import (
 from peer_cli.transfer.tickets import TicketBook
 
 MAX_OUTBOUND = 64  # data connections served at once; further ones are told `busy`
-HASHING_NEWS_S = 1.0
+HASHING_NEWS_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,20 @@ def check_ranges(root: Path, ranges: list[wire.Range]) -> None:
             raise DeniedError("bad-range", f"{wanted.path!r} has only {file.st_size} bytes")
 
 
+class _Hashing:
+    """The hashing of one game, shared by all who ask for its manifest meanwhile."""
+
+    def __init__(self, pool: ThreadPoolExecutor, library: Library, game_id: str) -> None:
+        self.progress = (0, 0)  # bytes done, bytes in all
+        self.cancelled = threading.Event()
+        self.files = asyncio.get_running_loop().run_in_executor(
+            pool, library.files, game_id, self.cancelled, self._progress
+        )
+
+    def _progress(self, done: int, total: int) -> None:
+        self.progress = (done, total)
+
+
 class Server:
     """Answers requests of connected peers and sends what their tickets open."""
 
@@ -91,6 +105,7 @@ class Server:
         self._is_active = is_active
         self._tickets: TicketBook[TransferJob] = TicketBook(time.monotonic)
         self._outbound: dict[DataConnection, str] = {}
+        self._hashing: dict[str, _Hashing] = {}
 
     def outbound_counts(self) -> dict[str, int]:
         """Return how many transfers go out per game id."""
@@ -131,33 +146,30 @@ class Server:
             del self._outbound[data]
 
     def close(self) -> None:
-        """Cut all outgoing transfers."""
-        for data in list(self._outbound):
+        """Cut all outgoing transfers, and stop hashing."""
+        for data in self._outbound:
             data.cancel()
+        for hashing in self._hashing.values():
+            hashing.cancelled.set()
 
     async def _manifest(self, session: Session, question: wire.GetManifest) -> wire.ManifestReply:
-        loop = asyncio.get_running_loop()
-        cancelled = threading.Event()
-        last_news = time.monotonic()
-
-        def progress(done: int, total: int) -> None:
-            nonlocal last_news
-            if time.monotonic() - last_news >= HASHING_NEWS_S:
-                last_news = time.monotonic()
-                news = wire.Hashing(request=question.request, done=done, total=total)
-                loop.call_soon_threadsafe(session.send, news)
-
-        version = self._catalog[question.game_id].version
+        """Answer with the game's files; while they are hashed, tell how far that is."""
+        game_id = question.game_id
+        hashing = self._hashing.get(game_id)
+        if hashing is None:
+            hashing = self._hashing[game_id] = _Hashing(self._pool, self._library, game_id)
+            hashing.files.add_done_callback(lambda _: self._hashing.pop(game_id))
+        while not hashing.files.done():
+            await asyncio.wait([hashing.files], timeout=HASHING_NEWS_S)
+            done, total = hashing.progress
+            session.send(wire.Hashing(request=question.request, done=done, total=total))
         try:
-            files = await asyncio.to_thread(
-                self._library.files, question.game_id, cancelled, progress
-            )
+            files = hashing.files.result()
         except (OSError, UnsafeName) as error:
-            raise DeniedError("unreadable", f"{question.game_id}: {error}") from error
-        finally:
-            cancelled.set()
+            raise DeniedError("unreadable", f"{game_id}: {error}") from error
+        version = self._catalog[game_id].version
         return wire.ManifestReply(
-            request=question.request, game_id=question.game_id, version=version, files=files
+            request=question.request, game_id=game_id, version=version, files=files
         )
 
     def _ticket(

@@ -20,7 +20,6 @@ from blake3 import blake3
 
 from peer_cli.library.index import BLOCK_SIZE
 from peer_cli.library.scan import served_files
-from peer_cli.names import check_served_path, resolve_inside
 from peer_cli.network import wire
 from peer_cli.transfer.dataplane import read_block
 from peer_cli.transfer.manifest import VERSION_FILE, Chunk, Manifest
@@ -32,6 +31,7 @@ class _Journal(msgspec.Struct, frozen=True):
     """What the state directory remembers of a download."""
 
     phase: Literal["downloading", "committing"]
+    root: str
     game_id: str
     version: str
     made_root: bool
@@ -46,6 +46,20 @@ class Staging:
     manifest: Manifest
     journal: Path
     made_root: bool
+
+    def open(self) -> None:
+        """Prepare the folder, keeping what an interrupted download of the same has left."""
+        earlier = _read_journal(self.journal)
+        if earlier is None or _manifest_of(earlier).digest() != self.manifest.digest():
+            shutil.rmtree(self.folder, ignore_errors=True)
+        # Also over an older journal: what it said of a commit does not hold for what comes now.
+        self._write_journal("downloading")
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def lacking_space(self, needed: int) -> int:
+        """Return how many bytes the disk lacks for `needed` more; 0 when they fit."""
+        disk = os.statvfs(self.folder)
+        return max(0, needed - disk.f_bavail * disk.f_frsize)
 
     @property
     def folder(self) -> Path:
@@ -127,16 +141,24 @@ class Staging:
         staged = self.path(relative)
         if not staged.exists():
             return  # moved before a crash
-        target = resolve_inside(self.root, check_served_path(relative))
+        *folders, name = relative.split("/")
+        place = self.root
+        for folder in folders:
+            place /= folder
+            if place.is_symlink() or not place.is_dir():
+                # A link of the older version is replaced, not followed.
+                place.unlink(missing_ok=True)
+                place.mkdir()
+        target = place / name
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)  # a folder of the older version, emptied above
-        target.parent.mkdir(parents=True, exist_ok=True)
         staged.replace(target)
 
     def _write_journal(self, phase: Literal["downloading", "committing"]) -> None:
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         entry = _Journal(
             phase,
+            str(self.root),
             self.manifest.game_id,
             self.manifest.version,
             self.made_root,
@@ -151,37 +173,22 @@ class Staging:
         _sync_folder(self.journal.parent)
 
 
-def open_staging(games_dir: Path, state_dir: Path, manifest: Manifest) -> Staging:
-    """Prepare the place of a download, taking up what an interrupted one of the same left."""
+def staging_of(games_dir: Path, state_dir: Path, manifest: Manifest) -> Staging:
+    """Return the place of a download."""
     root = games_dir / manifest.game_id
     journal = _journal_path(state_dir, manifest.game_id)
     earlier = _read_journal(journal)
-    if (
-        earlier is not None
-        and Manifest(earlier.game_id, earlier.version, tuple(earlier.files)).digest()
-        == manifest.digest()
-    ):
-        staging = Staging(root, manifest, journal, earlier.made_root)
-    else:
-        made_root = earlier.made_root if earlier is not None else not root.exists()
-        staging = Staging(root, manifest, journal, made_root)
-        shutil.rmtree(staging.folder, ignore_errors=True)
-        staging._write_journal("downloading")
-    staging.folder.mkdir(parents=True, exist_ok=True)
-    return staging
-
-
-def missing_space(staging: Staging, needed: int) -> int:
-    """Return how many bytes the disk lacks for `needed` more; 0 when they fit."""
-    disk = os.statvfs(staging.folder)
-    return max(0, needed - disk.f_bavail * disk.f_frsize)
+    made_root = not root.exists()
+    if earlier is not None and earlier.root == str(root):
+        made_root = earlier.made_root
+    return Staging(root, manifest, journal, made_root)
 
 
 def recover(games_dir: Path, state_dir: Path, report: Callable[[str], None]) -> None:
     """At start: finish commits that a crash interrupted, drop staging nobody knows of.
 
     A download that was interrupted before its commit stays staged, so that downloading the game
-    again goes on from there.
+    again goes on from there. What cannot be finished now is reported and tried at the next start.
     """
     known: set[str] = set()
     for journal in sorted((state_dir / "downloads").glob("*.journal")):
@@ -190,22 +197,38 @@ def recover(games_dir: Path, state_dir: Path, report: Callable[[str], None]) -> 
             report(f"The download journal {journal} is damaged; that download starts afresh.")
             journal.unlink()
             continue
+        if Path(entry.root).parent != games_dir:
+            continue  # of another library
         known.add(entry.game_id)
         if entry.phase == "committing":
-            manifest = Manifest(entry.game_id, entry.version, tuple(entry.files))
-            Staging(games_dir / entry.game_id, manifest, journal, entry.made_root).finish_commit()
+            try:
+                _staging_of_journal(journal, entry).finish_commit()
+            except OSError as error:
+                report(f"The download of {entry.game_id} cannot be finished: {error}.")
     for folder in games_dir.glob(f"*/{STAGING_NAME}"):
         if folder.parent.name not in known:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_interrupted(state_dir: Path, game_id: str) -> bool:
+    """Tell whether an interrupted download of the game waits to go on."""
+    return _journal_path(state_dir, game_id).exists()
 
 
 def discard(games_dir: Path, state_dir: Path, game_id: str) -> None:
     """Drop what an interrupted download of a game has left, if anything."""
     journal = _journal_path(state_dir, game_id)
     entry = _read_journal(journal)
-    if entry is not None:
-        manifest = Manifest(entry.game_id, entry.version, tuple(entry.files))
-        Staging(games_dir / game_id, manifest, journal, entry.made_root).roll_back()
+    if entry is not None and entry.root == str(games_dir / game_id):
+        _staging_of_journal(journal, entry).roll_back()
+
+
+def _staging_of_journal(journal: Path, entry: _Journal) -> Staging:
+    return Staging(Path(entry.root), _manifest_of(entry), journal, entry.made_root)
+
+
+def _manifest_of(entry: _Journal) -> Manifest:
+    return Manifest(entry.game_id, entry.version, tuple(entry.files))
 
 
 def _journal_path(state_dir: Path, game_id: str) -> Path:

@@ -7,7 +7,7 @@ emptied and the next one starts afresh, with a `download-begin` of its own.
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,8 @@ from peer_cli.install.errors import InstallError, SenderError
 from peer_cli.install.extract import Extraction, InstallSummary, extract_stream
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, SessionLostError
-from peer_cli.transfer.dataplane import (
-    DataConnection,
-    TransferCancelledError,
-    TransferLostError,
-)
+from peer_cli.threads import run_to_end, uncancelled
+from peer_cli.transfer.dataplane import DataConnection, TransferLostError
 from peer_cli.transfer.download import DownloadError, PeersGoneError
 from peer_cli.transfer.fetch import DownloadContext, Source
 from peer_cli.transfer.progress import reported_progress, throughput
@@ -58,10 +55,10 @@ class StreamedInstall:
                     failures.append((source, error))
             raise self._no_source_left(failures)
         except InstallError as error:
-            await asyncio.to_thread(self.discard)
+            await self._discard()
             raise DownloadError(error.code, error.reason) from error
         except (DownloadError, asyncio.CancelledError):
-            await asyncio.shield(asyncio.to_thread(self.discard))
+            await self._discard()
             raise
 
     def discard(self) -> None:
@@ -70,6 +67,9 @@ class StreamedInstall:
         if self._made_root:
             with contextlib.suppress(OSError):  # not empty: somebody else uses it by now
                 self._root.rmdir()
+
+    async def _discard(self) -> None:
+        await uncancelled(run_to_end(self._context.pool, self.discard))
 
     async def _attempt(self, source: Source) -> messages.Throughput:
         ticket = await source.session.ask(
@@ -82,17 +82,13 @@ class StreamedInstall:
             raise DeniedError("bad-answer", "the answer is no ticket")
         connection = DataConnection(self._context.limiter)
         attempt = _Attempt(self._context, self._root.name, source)
-        work = asyncio.get_running_loop().run_in_executor(
-            self._context.pool, self._receive, connection, source, ticket.ticket, attempt
+        summary = await attempt.report_while(
+            run_to_end(
+                self._context.pool,
+                lambda: self._receive(connection, source, ticket.ticket, attempt),
+                connection.cancel,
+            )
         )
-        try:
-            summary = await attempt.report_while(work)
-        except asyncio.CancelledError:
-            # The thread writes into staging, which is about to be removed: wait for it.
-            connection.cancel()
-            with contextlib.suppress(TransferCancelledError, TransferLostError, InstallError):
-                await work
-            raise
         return throughput(summary.total_bytes, attempt.seconds(), summary.files)
 
     def _receive(
@@ -143,18 +139,19 @@ class _Attempt:
         self._began = self._ended = time.monotonic()
         self._begun = asyncio.Event()
 
-    async def report_while(self, work: "asyncio.Future[InstallSummary]") -> InstallSummary:
+    async def report_while(self, work: Coroutine[Any, Any, InstallSummary]) -> InstallSummary:
         """Report progress from the begin of the stream until `work` is done; return its result."""
-        begun = asyncio.ensure_future(self._begun.wait())
-        either: list[asyncio.Future[Any]] = [begun, work]
+        reporting = asyncio.create_task(self._report())
         try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            return await work
         finally:
-            begun.cancel()
-        if not self._begun.is_set():
-            return await asyncio.shield(work)
+            reporting.cancel()
+            await asyncio.wait([reporting])
+
+    async def _report(self) -> None:
+        await self._begun.wait()
         async with reported_progress(self._context.emit, self._game_id, self._state):
-            return await asyncio.shield(work)
+            await asyncio.Event().wait()  # until cancelled
 
     def seconds(self) -> float:
         """Return the time from the begin of the stream to the last verified byte."""
