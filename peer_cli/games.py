@@ -19,6 +19,7 @@ from peer_cli.install.launch_settings import apply_launch_settings
 from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.library import Library
 from peer_cli.messages import CommandError
+from peer_cli.names import UnsafeName, check_game_id
 from peer_cli.operations import Operations
 from peer_cli.threads import run_to_end
 from peer_cli.transfer import staging
@@ -100,6 +101,10 @@ class Games:
 
     def remove(self, game_id: str) -> None:
         """Begin to delete the downloaded files of a game that is not installed."""
+        try:
+            check_game_id(game_id)
+        except UnsafeName as error:
+            raise CommandError("nothing-to-remove", str(error)) from error
         self.operations.check_free(game_id)
         game = self._library.game(game_id)
         if game is not None and game.installed:

@@ -34,6 +34,7 @@ class Operations:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._running: dict[str, _Running] = {}
+        self._closing = False
 
     def rows(self) -> list[messages.ActiveOperation]:
         """Return what is active, in order of game ids."""
@@ -77,10 +78,12 @@ class Operations:
             running.part.cancel()
         try:
             result: _T = await running.part
-            return result
         finally:
             running.part = None
             running.part_is_over = True
+        # A cancel that came too late for this part is not one of the next part.
+        running.cancelled = self._closing
+        return result
 
     def switch(self, game_id: str, operation: messages.Operation) -> None:
         """Go over to another operation without leaving the game free in between."""
@@ -112,6 +115,7 @@ class Operations:
 
     async def cancel_all(self) -> None:
         """Cancel everything and wait until it is rolled back and told."""
+        self._closing = True
         tasks = [running.task for running in self._running.values()]
         for running in self._running.values():
             running.cancel()

@@ -47,8 +47,9 @@ _CAUSES = {
 def main(arguments: list[str]) -> int:
     """Unpack as the arguments say; return the exit code (the stream tells the reason)."""
     # Whatever a library prints must not get into the stream.
-    writer = EntryWriter(os.dup(1))
+    stream = os.dup(1)
     os.dup2(2, 1)
+    writer = EntryWriter(stream)
     unrar: str | None = None
     fixture = False
     dictionary_limit = DEFAULT_DICTIONARY_LIMIT
@@ -70,6 +71,7 @@ def main(arguments: list[str]) -> int:
         else:
             _send_archives(writer, archives, dictionary_limit, unrar)
         writer.end()
+        os.close(stream)  # the reader need not wait until this process has ended
     except InstallError as error:
         return _fail(writer, error)
     except (BrokenPipeError, ConnectionResetError):

@@ -109,7 +109,7 @@ class Server:
 
     def outbound_counts(self) -> dict[str, int]:
         """Return how many transfers go out per game id."""
-        return dict(Counter(self._outbound.values()))
+        return dict(Counter(list(self._outbound.values())))
 
     async def answer(self, session: Session, question: Question) -> wire.Answer:
         """Answer a request. Raises DeniedError."""
@@ -137,17 +137,13 @@ class Server:
             return
         data = DataConnection(self._limiter)
         self._outbound[data] = job.game_id
-        try:
-            send = _send_ranges if job.ranges else self._send_entries
-            await asyncio.get_running_loop().run_in_executor(
-                self._pool, _send, data, connection, lambda: send(data, job)
-            )
-        finally:
-            del self._outbound[data]
+        await asyncio.get_running_loop().run_in_executor(
+            self._pool, self._send, data, connection, job
+        )
 
     def close(self) -> None:
         """Cut all outgoing transfers, and stop hashing."""
-        for data in self._outbound:
+        for data in list(self._outbound):
             data.cancel()
         for hashing in self._hashing.values():
             hashing.cancelled.set()
@@ -189,6 +185,22 @@ class Server:
             raise DeniedError("busy", "too many tickets are waiting to be used")
         return wire.Ticket(request=question.request, ticket=ticket)
 
+    def _send(self, data: DataConnection, connection: socket.socket, job: TransferJob) -> None:
+        """Send, in a thread. What goes wrong shows at the receiver as an early end."""
+        try:
+            data.attach(connection, RECEIVER_STALL_S)
+            if job.ranges:
+                _send_ranges(data, job)
+            else:
+                self._send_entries(data, job)
+        except (OSError, UnsafeName, TransferLostError, TransferCancelledError):
+            pass
+        finally:
+            # Before the receiver can see the end: who asks on its word finds it out of the count.
+            del self._outbound[data]
+            data.close()
+            connection.close()
+
     def _send_entries(self, data: DataConnection, job: TransferJob) -> None:
         """Unpack the game's archives in a helper and send what it writes, failures included."""
         with self._unpacker.start(archives_of(job.root)) as helper:
@@ -199,18 +211,6 @@ class Server:
                 data.send_pipe(helper.stdout.fileno())
             finally:
                 unpacker.stop(helper)
-
-
-def _send(data: DataConnection, connection: socket.socket, send: Callable[[], None]) -> None:
-    """Send over an accepted connection. What goes wrong shows at the receiver as an early end."""
-    try:
-        data.attach(connection, RECEIVER_STALL_S)
-        send()
-    except (OSError, UnsafeName, TransferLostError, TransferCancelledError):
-        pass
-    finally:
-        data.close()
-        connection.close()
 
 
 def _send_ranges(data: DataConnection, job: TransferJob) -> None:

@@ -51,7 +51,11 @@ class StreamedInstall:
             for source in self._sources:
                 try:
                     return await self._attempt(source)
-                except (SessionLostError, DeniedError, TransferLostError, SenderError) as error:
+                except (SessionLostError, DeniedError, TransferLostError) as error:
+                    failures.append((source, error))
+                except InstallError as error:
+                    if error.code == "write-failed" and not isinstance(error, SenderError):
+                        raise  # this side's disk: another source does not help
                     failures.append((source, error))
             raise self._no_source_left(failures)
         except InstallError as error:
@@ -108,7 +112,12 @@ class StreamedInstall:
                 staging, on_file=attempt.on_file, on_begin=attempt.on_begin
             ) as extraction:
                 attempt.extraction = extraction
-                return extract_stream(connection.receive_some, extraction)
+                summary = extract_stream(connection.receive_some, extraction)
+            # The source counts the stream as going out until it closes the connection: finish
+            # after that, not before.
+            if connection.receive_some(memoryview(bytearray(1))):
+                raise InstallError("malformed-stream", "The stream goes on after its end.")
+            return summary
         except InstallError as error:
             if error.code == "incomplete-stream":
                 raise TransferLostError("the source ended the stream early") from error
@@ -122,7 +131,7 @@ class StreamedInstall:
         last = failures[-1][1]
         if all(isinstance(error, SessionLostError | TransferLostError) for _, error in failures):
             return PeersGoneError("peers-gone", reason)
-        code = last.code if isinstance(last, SenderError | DeniedError) else "no-usable-source"
+        code = last.code if isinstance(last, InstallError | DeniedError) else "no-usable-source"
         return DownloadError(code, reason)
 
 
