@@ -1,0 +1,317 @@
+"""`python -m scenarios`: the command line."""
+
+import argparse
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from scenarios import matrix
+from scenarios.backends import ready_image, remove_left_overs
+from scenarios.core.backends.base import BackendError
+from scenarios.core.backends.choose import BackendName, Choice, choose_backend
+from scenarios.discovery import FAMILIES, DiscoveryError, Found, discover
+from scenarios.ids import UnknownScenarioError, select_ids
+from scenarios.results import KEPT_RUNS
+from scenarios.run import (
+    ENVIRONMENT,
+    INTERRUPTED,
+    PASSED,
+    ROOT,
+    USAGE,
+    RunRequest,
+    run_scenarios,
+)
+
+_ABOUT = "Start real peers, make them suffer, and judge what they do."
+
+_RUN_ABOUT = f"""\
+Run scenarios, all or those named: S7, s7, S3-S9, "S1 S4", S1,S4.
+
+Each runs on a backend: every node is a process of its own on a loopback address (process), or
+a container on an internal network (docker). Longest first by what earlier runs took; scenarios
+that measure run alone, after the rest.
+
+Every run leaves a folder runs/<time>-<backend>-<xxxx>, and runs/latest points at the newest: what
+each node read and wrote, with times (<ID>/<node>.jsonl), results.json, junit.xml. The newest
+{KEPT_RUNS} run folders are kept, older ones are removed when a run starts. So is what dead runs
+left: containers, networks, processes."""
+
+_EXIT_CODES = """\
+exit codes:
+  0    every scenario passed (or was skipped, with the reason)
+  1    at least one failed
+  2    usage: an unknown ID, a bad option
+  3    the environment: no Docker engine answers, the image cannot be built
+  130  Ctrl-C; everything was cleaned up
+"""
+
+_LIVE_ABOUT = """\
+Start a peer at your keyboard, with a private copy of the games of fixture-NAME (a name without
+a fixture starts with no games). Type a command in its short form, such as
+
+    connect 127.0.0.2:4000     download ggoo --no-install     peers     games     help
+
+or as JSON. Ctrl-C, Ctrl-D and quit end the peer gracefully; its games and its identity go with it.
+On a pipe it is all raw: JSON lines in, JSON lines out, nothing else on stdout."""
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    families: Iterable[str] = FAMILIES,
+    root: Path = ROOT,
+) -> int:
+    """Carry out a command line and return the exit code.
+
+    Scenarios come from the packages ``families``; runs and durations are kept below ``root``.
+    """
+    parser = build_parser()
+    options, rest = parser.parse_known_args(arguments)
+    # argparse takes IDs only in one go; people put options between them.
+    if rest and (not hasattr(options, "ids") or any(word.startswith("-") for word in rest)):
+        parser.error(f"{rest[0]} is not understood; --help shows what there is.")
+    if rest:
+        options.ids.extend(rest)
+    try:
+        code: int = COMMANDS[options.command](options, families, root)
+    except (UnknownScenarioError, DiscoveryError) as error:
+        return _complain(error, USAGE)
+    except BackendError as error:
+        return _complain(error, ENVIRONMENT)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who read us has seen enough (`… list | head`); keep the shutdown from complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PASSED
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(prog="python -m scenarios", description=_ABOUT)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = _add_command(commands, "run", "run scenarios", _RUN_ABOUT, _EXIT_CODES)
+    run.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
+    _add_backend(run, "; all: process, then docker where an engine answers", "all")
+    run.add_argument(
+        "-j", "--jobs", type=_at_least_one, default=_default_jobs(), metavar="N",
+        help="scenarios at once (default here: %(default)s)",
+    )  # fmt: skip
+    run.add_argument(
+        "--keep", action="store_true",
+        help="keep the nodes' games and state (runs/…/<ID>/work) of passed scenarios too; those "
+        "of failed ones are kept anyway. The nodes themselves always end",
+    )  # fmt: skip
+    run.add_argument(
+        "--timeout-factor", type=_positive, default=1.0, metavar="F",
+        help="stretch every deadline, for a slow or busy machine (default: 1)",
+    )  # fmt: skip
+    run.add_argument(
+        "--seed", type=int, default=1, metavar="N",
+        help="where everything random in a scenario comes from (default: 1)",
+    )  # fmt: skip
+    loudness = run.add_mutually_exclusive_group()
+    loudness.add_argument(
+        "-v", "--verbose", action="store_const", dest="verbosity", const=1, default=0,
+        help="also say what starts and what it proves, and show tracebacks of failures",
+    )  # fmt: skip
+    loudness.add_argument(
+        "-q", "--quiet", action="store_const", dest="verbosity", const=-1,
+        help="only failures and the closing lines",
+    )  # fmt: skip
+
+    listing = _add_command(commands, "list", "list scenarios", "List scenarios.")
+    listing.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
+
+    live = _add_command(commands, "live", "a peer at your keyboard", _LIVE_ABOUT)
+    live.add_argument("name", metavar="NAME", help="alpha, bravo, charlie, …")
+    _add_backend(live)
+
+    _add_command(commands, "image", "build the peer's Docker image", "Build the image if need be.")
+    _add_command(
+        commands, "clean", "remove what dead runs left",
+        "Remove the containers, networks and processes that runs left which did not end "
+        "properly. What running ones use stays.",
+    )  # fmt: skip
+    table = _add_command(
+        commands, "matrix", "the matrix of scenarios as Markdown",
+        f"Print the matrix of scenarios, or write it into {matrix.PATH.name}.",
+    )  # fmt: skip
+    table.add_argument("--write", action="store_true", help=f"write {matrix.PATH.name}")
+    return parser
+
+
+def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
+    chosen = _select(options.ids, families)
+    request = RunRequest(
+        jobs=options.jobs,
+        keep=options.keep,
+        timeout_factor=options.timeout_factor,
+        seed=options.seed,
+        verbosity=options.verbosity,
+        root=root,
+        say_of_image=_say if options.verbosity > 0 else _briefly(),
+    )
+    _sweep_quietly()
+    code = PASSED
+    for choice in _choices(options.backend):
+        one = run_scenarios(request, choice, chosen)
+        if one == INTERRUPTED:
+            return one
+        code = max(code, one)
+    return code
+
+
+def _choices(backend: BackendName | Literal["all"]) -> list[Choice]:
+    if backend != "all":
+        return [choose_backend(backend)]
+    try:
+        return [choose_backend("process"), choose_backend("docker")]
+    except BackendError as error:
+        _say(f"The scenarios on docker are left out. {error}")
+        return [choose_backend("process")]
+
+
+def _list(options: argparse.Namespace, families: Iterable[str], _root: Path) -> int:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    for found in _select(options.ids, families).values():
+        info = found.info
+        alone = " (measures: runs alone)" if info.measures else ""
+        print(
+            textwrap.fill(
+                f"{info.id:<4} {info.name}: {info.proves}{alone}", width, subsequent_indent=" " * 5
+            )
+        )
+    return PASSED
+
+
+def _live(options: argparse.Namespace, _families: Iterable[str], _root: Path) -> int:
+    from scenarios.live import run_live  # only this command needs rich and readline
+
+    _sweep_quietly()
+    return run_live(options.name, choose_backend(options.backend), _say, _briefly())
+
+
+def _image(_options: argparse.Namespace, _families: Iterable[str], _root: Path) -> int:
+    choose_backend("docker")
+    print(ready_image(_say))
+    return PASSED
+
+
+def _clean(_options: argparse.Namespace, _families: Iterable[str], _root: Path) -> int:
+    removed, problems = remove_left_overs()
+    for what in removed:
+        print(f"Removed {what}")
+    for problem in problems:
+        print(f"Not everything was looked at: {problem}")
+    if not removed:
+        print("Nothing was left over.")
+    return PASSED
+
+
+def _matrix(options: argparse.Namespace, families: Iterable[str], _root: Path) -> int:
+    infos = [found.info for found in discover(families).values()]
+    if options.write:
+        old = matrix.PATH.read_text(encoding="utf-8") if matrix.PATH.exists() else ""
+        matrix.PATH.write_text(matrix.with_matrix(old, infos), encoding="utf-8")
+    else:
+        print(matrix.matrix_table(infos))
+    return PASSED
+
+
+COMMANDS = {
+    "run": _run,
+    "list": _list,
+    "live": _live,
+    "image": _image,
+    "clean": _clean,
+    "matrix": _matrix,
+}
+
+
+def _sweep_quietly() -> None:
+    # Without an engine there is nothing to remove there, so that is no problem here.
+    removed, _ = remove_left_overs()
+    for what in removed:
+        _say(f"Left over from a run that died, and removed: {what}")
+
+
+def _select(ids: Sequence[str], families: Iterable[str]) -> dict[str, Found]:
+    known = discover(families)
+    if not known:
+        raise DiscoveryError(f"There are no scenarios in {', '.join(families)}.")
+    return {scenario_id: known[scenario_id] for scenario_id in select_ids(ids, known)}
+
+
+def _add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    summary: str,
+    about: str,
+    epilog: str | None = None,
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=about,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_backend(parser: argparse.ArgumentParser, more: str = "", *names: str) -> None:
+    parser.add_argument(
+        "--backend", choices=["auto", "process", "docker", *names], default="auto",
+        help=f"auto (default): docker where an engine answers, else process{more}",
+    )  # fmt: skip
+
+
+def _default_jobs() -> int:
+    """Nodes mostly wait, so two at once do no harm even on one processor."""
+    return max(2, min(8, os.cpu_count() or 2))
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text) if text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return number
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not a factor such as 1.5 or 3")
+    return number
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _briefly() -> Callable[[str], None]:
+    """Return what says once that an image is built, and then only what may take minutes."""
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        if not said:
+            _say("The peer has changed since its image was built; building it anew ...")
+            said.append(line)
+        if line.startswith("Pulling"):
+            _say(line)
+
+    return say
+
+
+def _complain(error: Exception, code: int) -> int:
+    _say(str(error))
+    return code

@@ -1,0 +1,45 @@
+"""PEER_CLI_SCENARIOS.md: the matrix, written from the scenarios' own data."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from scenarios.core.scenario import ScenarioInfo
+
+PATH = Path(__file__).resolve().parent.parent / "PEER_CLI_SCENARIOS.md"
+BEGIN = "<!-- matrix: written by `just peer-cli-matrix`, do not edit between these two lines -->"
+END = "<!-- end of matrix -->"
+
+_FRAME = f"""\
+# The scenarios
+
+Each row is a pytest function in `scenarios/` marked with `@scenario`, which carries the ID, the
+name and what it proves. Run one with `./justw peer-cli-tests S7`.
+
+{BEGIN}
+{END}
+"""
+
+
+def matrix_table(infos: Iterable[ScenarioInfo]) -> str:
+    """Return the Markdown table, one row per scenario, without a trailing newline."""
+    rows = ["| ID | Name | Proves |", "|---|---|---|"]
+    for info in infos:
+        alone = " *(measures: runs alone)*" if info.measures else ""
+        rows.append(f"| {info.id} | {_cell(info.name)} | {_cell(info.proves)}{alone} |")
+    return "\n".join(rows)
+
+
+def with_matrix(document: str, infos: Iterable[ScenarioInfo]) -> str:
+    """Return the document with the table between its two marks replaced.
+
+    A document without the marks is replaced as a whole.
+    """
+    if BEGIN not in document or END not in document:
+        document = _FRAME
+    before, _, rest = document.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{matrix_table(infos)}\n{END}{after}"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,118 @@
+"""What a run leaves behind: its folder, results.json, and the durations that order the next run."""
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Outcome = Literal["passed", "failed", "skipped", "unsupported"]
+
+KEPT_RUNS = 20
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioResult:
+    """One scenario's verdict; ``failure`` is its text, ``folder`` is relative to the run's."""
+
+    id: str
+    name: str
+    outcome: Outcome
+    duration_s: float
+    evidence: str = ""
+    failure: str = ""
+    reason: str = ""
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What is known of a run at its start; ``started`` is unix seconds."""
+
+    run_id: str
+    backend: str
+    seed: int
+    versions: Mapping[str, str]
+    started: float = field(default_factory=time.time)
+
+
+def new_run_folder(runs: Path, backend: str) -> Path:
+    """Make ``runs/<time>-<backend>-<random>`` and point ``runs/latest`` at it.
+
+    The folder's name is the run's id. The random part keeps two runs of one second apart.
+    """
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder = runs / f"{stamp}-{backend}-{secrets.token_hex(2)}"
+    folder.mkdir(parents=True)
+    # A new link moved over the old one: at no moment is there none.
+    link = runs / f".{LATEST}-{secrets.token_hex(4)}"
+    link.symlink_to(folder.name)
+    link.replace(runs / LATEST)
+    return folder
+
+
+def remove_old_runs(runs: Path, *, keep: int = KEPT_RUNS, spare: Iterable[Path] = ()) -> list[Path]:
+    """Remove all but the newest ``keep`` run folders (their names begin with the time).
+
+    Folders in ``spare`` stay in any case. What cannot be removed is left; returns what is gone.
+    """
+    folders = sorted(
+        (path for path in runs.glob("[0-9]*-*") if path.is_dir() and not path.is_symlink()),
+        reverse=True,
+    )
+    doomed = [path for path in folders[keep:] if path not in set(spare)]
+    for folder in doomed:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [folder for folder in doomed if not folder.exists()]
+
+
+def write_results(folder: Path, info: RunInfo, results: Iterable[ScenarioResult]) -> Path:
+    """Write ``results.json``, whole or not at all, and return its path."""
+    document: dict[str, Any] = {
+        **asdict(info),
+        "duration_s": round(time.time() - info.started, 3),
+        "scenarios": [asdict(result) for result in results],
+    }
+    path = folder / "results.json"
+    write_json(path, document)
+    return path
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON file by rename, so that a reader never sees half of it."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    aside.replace(path)
+
+
+def read_durations(path: Path, backend: str) -> dict[str, float]:
+    """Return seconds by scenario id of earlier runs on ``backend``; none when there are none.
+
+    It only orders scenarios, so a file that cannot be read counts as no file.
+    """
+    try:
+        by_backend = json.loads(path.read_text(encoding="utf-8"))
+        return {str(key): float(value) for key, value in by_backend.get(backend, {}).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def remember_durations(path: Path, backend: str, results: Iterable[ScenarioResult]) -> None:
+    """Add what these scenarios took, as a moving average of the last few runs."""
+    try:
+        by_backend = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        by_backend = {}
+    durations = read_durations(path, backend)
+    for result in results:
+        if result.outcome == "passed":
+            before = durations.get(result.id, result.duration_s)
+            durations[result.id] = round((before + result.duration_s) / 2, 3)
+    by_backend[backend] = durations
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, by_backend)

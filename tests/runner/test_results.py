@@ -1,0 +1,83 @@
+"""Run folders, results.json and remembered durations."""
+
+import json
+from pathlib import Path
+
+from scenarios.results import (
+    RunInfo,
+    ScenarioResult,
+    new_run_folder,
+    read_durations,
+    remember_durations,
+    remove_old_runs,
+    write_results,
+)
+
+
+def test_latest_points_at_the_newest_run(tmp_path: Path) -> None:
+    first = new_run_folder(tmp_path, "process")
+    assert (tmp_path / "latest").resolve() == first
+    second = new_run_folder(tmp_path, "process")
+    assert first != second
+    assert (tmp_path / "latest").resolve() == second
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_only_the_newest_runs_are_kept(tmp_path: Path) -> None:
+    for day in range(10, 15):
+        (tmp_path / f"202601{day}-120000-process-abcd" / "S1").mkdir(parents=True)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "latest").symlink_to("20260114-120000-process-abcd")
+    spared = tmp_path / "20260110-120000-process-abcd"
+
+    gone = remove_old_runs(tmp_path, keep=2, spare=[spared])
+
+    assert sorted(path.name[:8] for path in gone) == ["20260111", "20260112"]
+    left = {path.name[:8] for path in tmp_path.iterdir()}
+    assert left == {"20260110", "20260113", "20260114", "notes", "latest"}
+
+
+def test_results_json(tmp_path: Path) -> None:
+    info = RunInfo("the-run", "process", 7, {"python": "3.11"}, started=1.0)
+    write_results(tmp_path, info, [ScenarioResult("S7", "Two sources", "passed", 1.25, "5 chunks")])
+
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert document["run_id"] == "the-run"
+    assert document["backend"] == "process"
+    assert document["seed"] == 7
+    assert document["versions"] == {"python": "3.11"}
+    assert document["scenarios"] == [
+        {
+            "id": "S7",
+            "name": "Two sources",
+            "outcome": "passed",
+            "duration_s": 1.25,
+            "evidence": "5 chunks",
+            "failure": "",
+            "reason": "",
+            "folder": "",
+        }
+    ]
+
+
+def test_durations_are_remembered_by_backend(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "durations.json"
+    assert read_durations(path, "process") == {}
+    remember_durations(path, "process", [ScenarioResult("S1", "", "passed", 4.0)])
+    remember_durations(path, "docker", [ScenarioResult("S1", "", "passed", 9.0)])
+    remember_durations(
+        path,
+        "process",
+        [ScenarioResult("S1", "", "passed", 2.0), ScenarioResult("S2", "", "failed", 20.0)],
+    )
+    assert read_durations(path, "process") == {"S1": 3.0}
+    assert read_durations(path, "docker") == {"S1": 9.0}
+
+
+def test_a_broken_durations_file_counts_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "durations.json"
+    for text in ("", "[1]", '{"process": 3}', '{"process": {"S1": "x"}}', "null"):
+        path.write_text(text)
+        assert read_durations(path, "process") == {}
+    remember_durations(path, "process", [ScenarioResult("S1", "", "passed", 4.0)])
+    assert read_durations(path, "process") == {"S1": 4.0}

@@ -1,0 +1,204 @@
+"""Runs of a tiny family of scenarios: what is shown, what is stored, how it exits."""
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from tiny_runner import Runner
+
+ALL_BUT_HANGING = ("S1-S6", "S12")
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(tmp_path)
+
+
+def by_id(runner: Runner) -> dict[str, dict[str, object]]:
+    return {row["id"]: row for row in runner.results()["scenarios"]}
+
+
+def test_a_passing_run(runner: Runner) -> None:
+    done = runner.call("run", "s1", "--backend", "process")
+    assert done.code == 0, done.err
+    first, *_ = done.out.splitlines()
+    assert first.startswith("1 scenario on process, 1 at once, into runs/")
+    assert re.search(r"^S1  passed +\d+\.\d s  Ping — 1 ping answered$", done.out, re.MULTILINE)
+    assert re.search(r"=+ 1 passed in [\d.]+s =+$", done.out.strip())
+
+
+def test_results_and_folder(runner: Runner) -> None:
+    assert runner.call("run", "S1", "--backend", "process", "--seed", "7").code == 0
+    document = runner.results()
+    folder = (runner.folder / "runs/latest").resolve()
+    assert document["run_id"] == folder.name
+    assert document["backend"] == "process"
+    assert document["seed"] == 7
+    assert {"project", "python", "platform"} <= set(document["versions"])
+    (row,) = document["scenarios"]
+    assert (row["id"], row["name"], row["outcome"]) == ("S1", "Ping", "passed")
+    assert row["evidence"] == "1 ping answered"
+    assert row["duration_s"] > 0
+    lines = (folder / row["folder"] / "alpha.jsonl").read_text().splitlines()
+    assert json.loads(json.loads(lines[0])["text"])["event"] == "ready"
+    assert 'name="scenario" value="S1"' in (folder / "junit.xml").read_text()
+    durations = json.loads((runner.folder / ".cache/durations.json").read_text())
+    assert set(durations["process"]) == {"S1"}
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_every_outcome(runner: Runner, jobs: str) -> None:
+    done = runner.call("run", *ALL_BUT_HANGING, "--backend", "process", "-j", jobs)
+    assert done.code == 1
+    rows = by_id(runner)
+    assert {key: row["outcome"] for key, row in rows.items()} == {
+        "S1": "passed",
+        "S2": "failed",
+        "S3": "unsupported",
+        "S4": "skipped",
+        "S5": "failed",
+        "S6": "failed",
+        "S12": "passed",
+    }
+    assert "I cannot dance" in str(rows["S3"]["reason"])
+    assert "no disconnect" in str(rows["S4"]["reason"])
+    assert str(rows["S2"]["failure"]).startswith("pings: got 1, wanted 2\nat test_tiny.py:")
+    assert "KeyError: 'missing'" in str(rows["S5"]["failure"])
+    assert "pluggy" not in str(rows["S5"]["failure"])
+    assert "= 3 failed, 2 passed, 2 skipped in " in done.out.splitlines()[-1]
+    assert re.search(r"^FAILED .*::wrong - ", done.out, re.MULTILINE)
+    # The one that measures comes last, and its own line after all others.
+    shown = re.findall(r"^(S\d+) ", done.out, re.MULTILINE)
+    assert shown[-1] == "S12"
+    assert sorted(shown) == sorted(rows)
+
+
+def test_a_failure_says_where_to_look_and_how_to_repeat_it(runner: Runner) -> None:
+    done = runner.call("run", "S2", "--backend", "process", "-q")
+    assert done.code == 1
+    assert "    pings: got 1, wanted 2\n" in done.out
+    assert f"    folder: runs/{runner.results()['run_id']}/S2\n" in done.out
+    assert "    again:  ./justw peer-cli-tests S2 --backend process\n" in done.out
+
+
+def test_work_folders_stay_when_it_failed_or_when_asked_to(runner: Runner) -> None:
+    runner.call("run", "S1", "S2", "--backend", "process")
+    latest = runner.folder / "runs/latest"
+    assert not (latest / "S1/work").exists()
+    assert (latest / "S2/work/games").exists()
+    runner.call("run", "S1", "--backend", "process", "--keep")
+    assert (latest / "S1/work/games").exists()
+
+
+def test_quiet_and_verbose(runner: Runner) -> None:
+    assert "S1" not in runner.call("run", "S1", "--backend", "process", "-q").out
+    out = runner.call("run", "S1", "--backend", "process", "-v").out
+    assert "S1 started: Ping: a ping is answered" in out
+
+
+def test_a_worker_that_dies_fails_its_scenario_only(runner: Runner) -> None:
+    done = runner.call("run", "S1", "S13", "--backend", "process", "-j", "2")
+    assert done.code == 1
+    rows = by_id(runner)
+    assert rows["S1"]["outcome"] == "passed"
+    assert rows["S13"]["outcome"] == "failed"
+    assert "crashed" in str(rows["S13"]["failure"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["S7"], "There is no scenario S7. Near ones: S4, S5, S6"),
+        (["S1", "--timeout-factor", "0"], "is not a factor"),
+        (["S1", "-j", "0"], "is not a number from 1 on"),
+        (["S1", "--backend", "cloud"], "invalid choice: 'cloud'"),
+        (["S1", "--wurst"], "--wurst is not understood"),
+    ],
+)
+def test_usage_errors(runner: Runner, arguments: list[str], complaint: str) -> None:
+    done = runner.call("run", *arguments)
+    assert done.code == 2
+    assert complaint in done.err
+    assert not (runner.folder / "runs").exists()
+
+
+def test_ids_may_stand_between_options(runner: Runner) -> None:
+    assert runner.call("run", "S1", "--backend", "process", "S12").code == 0
+    assert set(by_id(runner)) == {"S1", "S12"}
+
+
+def test_docker_without_an_engine_is_trouble_with_the_environment(runner: Runner) -> None:
+    done = runner.call("run", "S1", "--backend", "docker")
+    assert done.code == 3
+    assert "engine" in done.err
+
+
+def test_auto_without_an_engine_says_which_backend_and_why(runner: Runner) -> None:
+    done = runner.call("run", "S1", "--backend", "auto")
+    assert done.code == 0
+    assert "on process" in done.out
+    assert "engine" in done.out.splitlines()[1]
+
+
+def test_all_without_an_engine_says_what_is_left_out(runner: Runner) -> None:
+    done = runner.call("run", "S1", "--backend", "all")
+    assert done.code == 0
+    assert "The scenarios on docker are left out." in done.err
+    assert done.out.count("passed in") == 1
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_leaves_no_node(runner: Runner, jobs: str) -> None:
+    process = runner.start(
+        "run", "S1", "S20", "--backend", "process", "-j", jobs,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    runner.wait_until_it_hangs()
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=40)
+    assert process.returncode == 130
+    run_id = (runner.folder / "runs/latest").readlink().name
+    assert not processes_of(run_id)
+
+
+def test_a_killed_runner_leaves_nothing_after_clean(runner: Runner) -> None:
+    process = runner.start("run", "S20", "--backend", "process")
+    runner.wait_until_it_hangs()
+    process.kill()
+    process.communicate(timeout=40)
+    assert runner.call("clean").code == 0
+    assert not processes_of((runner.folder / "runs/latest").readlink().name)
+
+
+def test_list(runner: Runner) -> None:
+    done = runner.call("list", "S1", "S12")
+    assert done.out.splitlines() == [
+        "S1   Ping: a ping is answered",
+        "S12  Measure: runs alone (measures: runs alone)",
+    ]
+
+
+def test_two_scenarios_with_one_id(runner: Runner) -> None:
+    twin = runner.folder / "tiny_family" / "test_twin.py"
+    twin.write_text(
+        "from scenarios.core.scenario import scenario\n"
+        "@scenario('S1', name='Twin', proves='-')\ndef twin(): ...\n"
+    )
+    done = runner.call("list")
+    assert done.code == 2
+    assert "Two scenarios are called S1: ping in test_tiny.py and twin in test_twin.py" in done.err
+
+
+def processes_of(run_id: str) -> list[str]:
+    """Return the processes that carry the run's label."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"={run_id}/".encode() in path.read_bytes():
+                found.append(path.parent.name)
+        except OSError:
+            continue  # it ended meanwhile, or is not ours
+    return found

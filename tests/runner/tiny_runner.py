@@ -1,0 +1,155 @@
+"""A tiny family of scenarios whose nodes are a few lines of Python, run as a person runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parents[2]
+
+FAMILY = '''
+import sys
+
+from scenarios.core.backends.base import Capability, NodeSpec, Program
+from scenarios.core.scenario import scenario
+
+NODE = """
+import json, sys
+def say(**message):
+    print(json.dumps(message), flush=True)
+say(type="event", event="ready", seq=0, ts=1.0, data={})
+for line in sys.stdin:
+    command = json.loads(line)
+    if command["cmd"] in ("ping", "shutdown"):
+        say(type="result", id=command["id"], data={})
+    else:
+        say(type="error", id=command["id"], code="unknown-command", error="I cannot dance")
+    if command["cmd"] == "shutdown":
+        break
+"""
+
+
+def start(session):
+    program = Program(command=(sys.executable, "-c", NODE))
+    return session.start(NodeSpec(name="alpha", program=program, ready_event="ready"))[0]
+
+
+@scenario("S1", name="Ping", proves="a ping is answered")
+def ping(session, work_folder):
+    (work_folder / "games").mkdir()
+    start(session).request("ping")
+    session.evidence("1 ping answered")
+
+
+@scenario("S2", name="Wrong", proves="a check that fails")
+def wrong(session, work_folder):
+    (work_folder / "games").mkdir()
+    start(session)
+    session.check.equal("pings", 1, 2)
+
+
+@scenario("S3", name="Foreign", proves="an unknown command")
+def foreign(session):
+    start(session).request("dance")
+
+
+@scenario("S4", name="Cut", proves="what a backend may lack", needs=[Capability.DISCONNECT])
+def cut(session):
+    start(session)
+
+
+@scenario("S5", name="Bug", proves="a bug in the scenario")
+def bug(session):
+    {}["missing"]
+
+
+@scenario("S6", name="Untidy", proves="a node that dies unasked")
+def untidy(session):
+    program = Program(command=(sys.executable, "-c", "raise SystemExit(7)"))
+    session.start(NodeSpec(name="bravo", program=program))[0].log.scene.condition
+    session.nodes[0].wait_exit()
+
+
+@scenario("S12", name="Measure", proves="runs alone", measures=True)
+def measure(session):
+    start(session)
+    session.evidence("nobody else was there")
+
+
+@scenario("S13", name="Crash", proves="a worker that dies")
+def crash(session):
+    import os
+    os._exit(3)
+
+
+@scenario("S20", name="Hang", proves="Ctrl-C")
+def hang(session):
+    window = start(session).window()
+    with open("hanging", "w"):  # a FIFO: opens when somebody reads it
+        pass
+    window.wait_event("never", timeout=50)
+'''
+
+MAIN = """
+import sys
+from pathlib import Path
+from scenarios.cli import main
+sys.exit(main(families=["tiny_family"], root=Path.cwd()))
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a call came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Runner:
+    """The command line in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        package = folder / "tiny_family"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "test_tiny.py").write_text(FAMILY)
+        (folder / "main.py").write_text(MAIN)
+        os.mkfifo(folder / "hanging")
+
+    def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+        # Ctrl-C is sent to a group of its own; no engine answers at an address like this.
+        return subprocess.Popen(
+            [sys.executable, "main.py", *arguments],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{self.folder}{os.pathsep}{PROJECT}",
+                "DOCKER_HOST": f"unix://{self.folder}/no-engine.sock",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+            **options,
+        )
+
+    def wait_until_it_hangs(self) -> None:
+        """Return when S20 has started its node and waits for what never comes."""
+        (self.folder / "hanging").read_bytes()
+
+    def call(self, *arguments: str) -> Finished:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=50)
+        return Finished(process.returncode, out, err)
+
+    def results(self) -> dict[str, Any]:
+        document = json.loads((self.folder / "runs/latest/results.json").read_text())
+        assert isinstance(document, dict)
+        return document
