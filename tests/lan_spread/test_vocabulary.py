@@ -1,0 +1,421 @@
+"""The words that scenarios are written in, against peers that say what a test tells them to."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fixtures
+from scenarios.core.backends.base import OwnAddress, Placed
+from scenarios.core.backends.fake import FakeBackend, FakeNode
+from scenarios.core.errors import CheckFailed, UnsupportedCommand, WaitFailed
+from scenarios.core.session import Session
+from scenarios.core.timeouts import Timeouts
+from scenarios.lan_spread.games import File, Link, Thing, Without, game, made_game, served_size
+from scenarios.lan_spread.lan import Lan
+from scenarios.lan_spread.peers import Peer
+from scenarios.lan_spread.raw_client import RawClient, denied
+from scenarios.lan_spread.specs import peer
+
+Act = Callable[[FakeNode, dict[str, Any]], None]
+
+
+class FakeLan:
+    """A network of fakes. ``on`` has what a peer does on a command, by "name command"."""
+
+    def __init__(self, folder: Path) -> None:
+        self.on: dict[str, Act] = {}
+        self.backend = FakeBackend(self._start)
+        # Every wait that fails here fails for what is there already.
+        self.session = Session(self.backend, folder / "log", timeouts=Timeouts(0.01))
+        self.lan = Lan(self.session, folder / "work")
+        self.games = 0
+
+    def finish(self) -> str:
+        """End the scenario; return what the always-on checks say, "" when they are content."""
+        try:
+            self.session.finish()
+        except CheckFailed as failure:
+            return str(failure)
+        return ""
+
+    def start(self, *names: str) -> list[Peer]:
+        return self.lan.start(*(peer(name) for name in names))
+
+    def _start(self, node: FakeNode) -> None:
+        name = node.spec.name
+        if name == "raw":
+            node.event("ready")
+        else:
+            node.event("local-peer-ready", peer_id=f"id-{name}", name=name, addr=addr(node))
+        node.behave(self._behave)
+
+    def _behave(self, node: FakeNode, line: bytes) -> None:
+        message = json.loads(line)
+        act = self.on.get(f"{node.spec.name} {message['cmd']}")
+        if act is not None:
+            act(node, message)
+        elif message["cmd"] == "list-games":
+            rows = [{"id": f"g{number}"} for number in range(self.games)]
+            node.result(message["id"], local=rows, remote=[])
+        else:
+            node.result(message["id"])
+            if message["cmd"] == "shutdown":
+                node.exit(0)
+
+
+def addr(node: FakeNode) -> str:
+    return f"{node.address}:4000"
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeLan]:
+    made = FakeLan(tmp_path)
+    yield made
+    made.lan.close()
+    made.session.remove()
+
+
+def downloading(*events: tuple[str, dict[str, Any]]) -> Act:
+    """Accept the download and say these events of game "g"."""
+
+    def act(node: FakeNode, message: dict[str, Any]) -> None:
+        node.result(message["id"])
+        for name, data in events:
+            node.event(name, game_id="g", **data)
+
+    return act
+
+
+def chunk(who: str, ip: str, offset: int = 0) -> tuple[str, dict[str, Any]]:
+    where = {"relative_path": "g/a", "offset": offset, "length": 5}
+    return "download-chunk-finished", {"peer_id": f"id-{who}", "peer_addr": f"{ip}:4000", **where}
+
+
+FILES = ("got-game-files", {"file_descriptions": [{"relative_path": "g/a", "size": 5}]})
+BEGIN = ("download-begin", {"total_bytes": 5})
+FINISHED = ("download-finished", {"throughput": {"bytes": 5, "chunks": 1}})
+
+
+# --- starting ------------------------------------------------------------------------------------
+
+
+def test_a_peer_on_a_fixture_gets_it_read_only(fake: FakeLan) -> None:
+    [alpha] = fake.lan.start(peer("alpha", "fixture-alpha", upload_limit="1MiB", flags=["--mdns"]))
+    arguments = fake.backend.nodes["alpha"].spec.arguments
+    flags = dict(zip(arguments[::2], arguments[1::2], strict=False))
+    games, state = flags["--games-dir"], flags["--state-dir"]
+    assert isinstance(games, Placed)
+    assert isinstance(state, Placed)
+    assert games.mount.host == alpha.games == fixtures.games_dir("fixture-alpha")
+    assert not games.mount.writable
+    assert state.mount.writable
+    assert flags["--listen"] == OwnAddress()
+    assert arguments[-3:] == ("--upload-limit", "1MiB", "--mdns")
+
+
+def test_a_peer_on_its_own_folder_gets_what_is_put_there(fake: FakeLan) -> None:
+    things: list[Thing] = [
+        game("cnc4", "fixture-bravo", version="20150101"),
+        game("cod5", "fixture-charlie"),
+        Without("cod5/version.ini"),
+        made_game("ggoo", 500, "seed"),
+        File("cnc4/local/save", b"x"),
+        Link("cnc4/link", "../cod5"),
+    ]
+    [own] = fake.lan.start(peer("own", things))
+    assert (own.root("cnc4") / "version.ini").read_text() == "20150101\n"
+    source = fixtures.games_dir("fixture-bravo") / "cnc4"
+    assert (own.root("cnc4") / "cnc4.eti").read_bytes() == (source / "cnc4.eti").read_bytes()
+    assert [path.name for path in own.root("cod5").iterdir()] == ["cod5.eti"]
+    assert (own.root("ggoo") / "version.ini").read_text() == "20200721\n"
+    assert served_size(own.root("ggoo")) == 509
+    assert (own.root("cnc4") / "link").is_symlink()
+    assert served_size(own.root("cnc4")) == served_size(source)
+
+
+def test_a_restarted_peer_keeps_folders_and_gets_a_handle(fake: FakeLan) -> None:
+    [bravo] = fake.start("bravo")
+    bravo.shutdown()
+    again = fake.lan.restart(bravo, new_address=True)
+    assert (again.name, again.games, again.state) == ("bravo#2", bravo.games, bravo.state)
+    assert again.addr != bravo.addr
+    assert fake.finish() == ""
+
+
+# --- connecting ----------------------------------------------------------------------------------
+
+
+def met(node: FakeNode, other: FakeNode, count: int) -> None:
+    name = other.spec.name
+    node.event("peer-connected", peer_id=f"id-{name}", name=name, addr=addr(other))
+    if count:
+        node.event("remote-library-changed", peer_id=f"id-{name}", game_count=count)
+
+
+def connecting(fake: FakeLan, *, mutual: bool = True, count: int = 0, claimed: str = "") -> Act:
+    def act(node: FakeNode, message: dict[str, Any]) -> None:
+        bravo = fake.backend.nodes["bravo"]
+        node.result(message["id"], peer_id=claimed or "id-bravo", addr=addr(bravo))
+        met(node, bravo, count)
+        if mutual:
+            met(bravo, node, count)
+
+    return act
+
+
+def test_connect_waits_for_both_sides(fake: FakeLan) -> None:
+    client, bravo = fake.start("client", "bravo")
+    fake.games = 2
+    fake.on["client connect"] = connecting(fake, count=2)
+    client.connect(bravo)
+
+
+@pytest.mark.parametrize(("mutual", "who"), [(False, "bravo learns of client"), (True, "of the")])
+def test_connect_that_one_side_does_not_learn_of(fake: FakeLan, mutual: bool, who: str) -> None:
+    client, bravo = fake.start("client", "bravo")
+    fake.games = 2
+    fake.on["client connect"] = connecting(fake, mutual=mutual, count=1 if mutual else 2)
+    with pytest.raises(WaitFailed, match=who):
+        client.connect(bravo)
+
+
+def test_connect_to_one_who_has_another_id(fake: FakeLan) -> None:
+    client, bravo = fake.start("client", "bravo")
+    fake.on["client connect"] = connecting(fake, claimed="id-mallory")
+    with pytest.raises(CheckFailed, match="tells id and address"):
+        client.connect(bravo)
+
+
+# --- downloads -----------------------------------------------------------------------------------
+
+
+def test_a_download_tells_who_served(fake: FakeLan) -> None:
+    alpha, bravo, client = fake.start("alpha", "bravo", "client")
+    (client.root("g")).mkdir()
+    events = (
+        chunk("alpha", alpha.node.address),
+        chunk("bravo", bravo.node.address, 5),
+        chunk("bravo", "10.9.9.9", 10),
+        FINISHED,
+    )
+    fake.on["client download"] = downloading(FILES, BEGIN, *events)
+    download = client.download("g", install=False)
+    download.finished()
+    assert download.served_by(fake.lan.peers) == {"alpha", "bravo", "id-bravo at 10.9.9.9:4000"}
+    sent = json.loads(fake.backend.nodes["client"].received[-1])
+    assert (sent["game_id"], sent["install"]) == ("g", False)
+
+
+def test_a_download_that_fails_ends_the_wait_for_its_end_at_once(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    fake.on["client download"] = downloading(("download-failed", {"code": "write-failed"}))
+    download = client.download("g")
+    with pytest.raises(WaitFailed) as failure:
+        download.finished(timeout=1e6)
+    assert failure.value.cause == "unexpected-event"
+    download.failed("write-failed")
+    with pytest.raises(CheckFailed, match="code of the failed download"):
+        download.failed("ambiguous-metadata")
+
+
+def test_a_download_that_finishes_ends_the_wait_for_its_failure_at_once(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    fake.on["client download"] = downloading(FINISHED)
+    with pytest.raises(WaitFailed) as failure:
+        client.download("g").failed("write-failed", timeout=1e6)
+    assert failure.value.cause == "unexpected-event"
+
+
+def test_another_download_does_not_disturb(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    fake.on["client download"] = downloading(FINISHED)
+    download = client.download("g")
+    fake.backend.nodes["client"].event("download-failed", game_id="other")
+    download.finished()
+
+
+def test_a_refused_download_fails(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    fake.on["client download"] = lambda node, message: node.error(message["id"], "no-peers", "none")
+    with pytest.raises(CheckFailed, match="client accepts download of g: no-peers: none"):
+        client.download("g")
+
+
+def test_a_refusal_has_to_say_the_words(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    fake.on["client download"] = lambda node, message: node.error(message["id"], "x", "no peers")
+    assert client.refuses("download", "no peers", game_id="g").code == "x"
+    with pytest.raises(CheckFailed, match="should contain"):
+        client.refuses("download", "not in the catalog", game_id="g")
+
+
+def test_an_unknown_command_is_no_refusal(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+
+    def unknown(node: FakeNode, message: dict[str, Any]) -> None:
+        node.error(message["id"], "unknown-command", "what?")
+
+    fake.on |= {
+        "client download": unknown,
+        "raw get-manifest": unknown,
+        "raw open-transfer": unknown,
+    }
+    with pytest.raises(UnsupportedCommand):
+        client.refuses("download", "", game_id="g")
+    with pytest.raises(UnsupportedCommand):
+        client.download("g")
+    fake.on["raw dial"] = lambda node, message: node.result(
+        message["id"], session=0, peer_id="i", public_key="k"
+    )
+    session = fake.lan.raw_client().dial(client)
+    with pytest.raises(UnsupportedCommand):
+        session.manifest_code("g")
+    with pytest.raises(UnsupportedCommand):
+        session.fetch("g", "1", ("a", 1))
+
+
+def replying(data: dict[str, Any]) -> Act:
+    return lambda node, message: node.result(message["id"], **data)
+
+
+def test_a_raw_client_takes_bytes_although_it_should_get_none(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    replies: dict[str, dict[str, Any]] = {
+        "dial": {"session": 0, "peer_id": "i", "public_key": "k"},
+        "open-transfer": {"ticket": "00"},
+        "redeem": {"received": 3, "sha256": "12"},
+    }
+    for name, data in replies.items():
+        fake.on[f"raw {name}"] = replying(data)
+    raw: RawClient = fake.lan.raw_client()
+    answer = raw.dial(client).fetch("g", "1", ("a", 1))
+    assert (answer.denied, answer.received, answer.sha256) == ("", 3, "12")
+    assert answer != denied("")
+    fake.on["raw open-transfer"] = lambda node, message: node.error(message["id"], "bad-path", "no")
+    assert raw.dial(client).fetch("g", "1", ("a", 1)) == denied("bad-path")
+
+
+# --- always on -----------------------------------------------------------------------------------
+
+
+def committing(client: Peer, *events: tuple[str, dict[str, Any]], early: bool = False) -> Act:
+    """Say the events, and write version.ini right before the last one or before all."""
+    said, last = downloading(*events[:-1]), events[-1]
+
+    def act(node: FakeNode, message: dict[str, Any]) -> None:
+        root = client.root("g")
+        root.mkdir()
+        if early:
+            (root / "version.ini").write_text("1")
+        said(node, message)
+        if not early:
+            (root / "version.ini").write_text("1")
+        node.event(last[0], game_id="g", **last[1])
+
+    return act
+
+
+def test_a_good_download_passes_all_checks(fake: FakeLan) -> None:
+    alpha, client = fake.start("alpha", "client")
+    events = (FILES, BEGIN, chunk("alpha", alpha.node.address), FINISHED)
+    fake.on["client download"] = committing(client, *events)
+    client.download("g").finished()
+    # The fake's events all have the stamp 1.5, long before any file.
+    assert fake.finish() == ""
+    names = {check.what for check in fake.session.scene.checks if check.kind == "always"}
+    assert names >= {
+        "always: no chunk finished twice",
+        "always: finished bytes are the manifest's",
+        "always: version.ini comes last",
+        "always: no staging left",
+        "always: fixtures unchanged",
+    }
+
+
+def test_a_chunk_twice_is_found(fake: FakeLan) -> None:
+    alpha, client = fake.start("alpha", "client")
+    twice = [chunk("alpha", alpha.node.address)] * 2
+    fake.on["client download"] = committing(client, FILES, BEGIN, *twice, FINISHED)
+    client.download("g").finished()
+    assert "always: no chunk finished twice:\n  client" in fake.finish()
+
+
+def test_too_few_bytes_are_found(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    fake.on["client download"] = committing(client, FILES, BEGIN, FINISHED)
+    client.download("g").finished()
+    assert "always: finished bytes are the manifest's:\n  client" in fake.finish()
+
+
+def test_an_early_version_file_is_found(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    failed = ("download-failed", {"code": "write-failed"})
+    fake.on["client download"] = committing(client, FILES, BEGIN, failed, early=True)
+    client.download("g").failed("write-failed")
+    assert "always: version.ini comes last:\n  client" in fake.finish()
+
+
+def test_the_next_life_of_a_killed_peer_is_not_laid_to_its_charge(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    fake.on["client download"] = downloading(FILES, BEGIN)
+    client.download("g").begun()
+    client.node.kill()
+    again = fake.lan.restart(client)
+    again.root("g").mkdir()
+    (again.root("g") / "version.ini").write_text("1")
+    assert fake.finish() == ""
+
+
+def test_staging_that_is_left_is_found_unless_the_peer_was_killed(fake: FakeLan) -> None:
+    client, killed = fake.start("client", "killed")
+    for one in (client, killed):
+        (one.root("g") / ".lanspread").mkdir(parents=True)
+    killed.node.kill()
+    found = fake.finish()
+    assert "always: no staging left:\n  client left g/.lanspread" in found
+    assert "killed left" not in found
+
+
+def test_a_changed_fixture_is_found(
+    fake: FakeLan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "fixture-alpha"
+    (folder / "g").mkdir(parents=True)
+    monkeypatch.setattr(fixtures, "games_dir", lambda name: folder)
+    fake.lan.start(peer("alpha", "fixture-alpha"))
+    (folder / "g" / "new").touch()
+    assert "always: fixtures unchanged:\n  fixture-alpha/g/new was added" in fake.finish()
+
+
+# --- comparing -----------------------------------------------------------------------------------
+
+
+def test_the_same_game_is_compared_without_what_is_not_served(fake: FakeLan) -> None:
+    bravo, client = fake.lan.start(
+        peer("bravo", "fixture-bravo"), peer("client", [game("bfbc2", "fixture-bravo")])
+    )
+    (client.root("bfbc2") / "local").mkdir()
+    fake.lan.same_game("bfbc2", client, bravo)
+    (client.root("bfbc2") / "more").touch()
+    with pytest.raises(CheckFailed, match="more should not be there"):
+        fake.lan.same_game("bfbc2", client, bravo)
+    with pytest.raises(CheckFailed, match="there is no folder"):
+        fake.lan.same_game("ggoo", client, bravo)
+
+
+def test_an_install_is_compared_with_what_the_archives_hold(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    local = client.root("cnctw") / "local"
+    (local / "order").mkdir(parents=True)
+    (local / "order" / "first.txt").write_text("first archive payload\n")
+    with pytest.raises(CheckFailed, match=r"order/second\.txt is missing"):
+        fake.lan.installed_as("cnctw", client, "fixture-multi")
+    second = local / "order" / "second.txt"
+    second.write_text("second archive payload\n")
+    fake.lan.installed_as("cnctw", client, "fixture-multi")
+    second.write_text("Second archive payload\n")
+    with pytest.raises(CheckFailed, match="other content"):
+        fake.lan.installed_as("cnctw", client, "fixture-multi")
