@@ -1,0 +1,399 @@
+"""The handshake over real TLS on loopback; the rogues speak by the text of wire-protocol.md."""
+
+import asyncio
+import hashlib
+import ssl
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tls_pair import (
+    End,
+    certificate_seen_by,
+    claiming,
+    connected,
+    hello_of,
+    make_party,
+    proof_of,
+    run,
+    tls_pair,
+)
+
+from peer_cli.identity import peer_id_of
+from peer_cli.network import handshake, wire
+from peer_cli.network.handshake import HandshakeError, LocalParty, RemoteParty
+
+Outcome = RemoteParty | BaseException
+
+
+def fingerprint(party: LocalParty) -> bytes:
+    return handshake.certificate_fingerprint(party.identity.pem_file.read_text())
+
+
+async def connect_on(end: End, party: LocalParty) -> Outcome:
+    try:
+        return await handshake.connect_handshake(end.reader, end.writer, party)
+    except (HandshakeError, wire.WireError, EOFError, OSError) as error:
+        end.writer.close()
+        return error
+
+
+async def accept_on(end: End, party: LocalParty) -> Outcome:
+    try:
+        return await handshake.accept_handshake(end.reader, end.writer, party, fingerprint(party))
+    except (HandshakeError, wire.WireError, EOFError, OSError) as error:
+        end.writer.close()
+        return error
+
+
+def shake(connecting: LocalParty, accepting: LocalParty) -> tuple[Outcome, Outcome]:
+    async def scenario() -> tuple[Outcome, Outcome]:
+        async with tls_pair(accepting.identity) as (client, server):
+            ours, theirs = await asyncio.gather(
+                connect_on(client, connecting), accept_on(server, accepting)
+            )
+            return ours, theirs
+
+    return run(scenario)
+
+
+def code_of(outcome: Outcome) -> str:
+    assert isinstance(outcome, HandshakeError), outcome
+    return outcome.code
+
+
+@pytest.mark.parametrize("swarm_key", [b"", b"secret"])
+def test_both_sides_learn_who_the_other_is(tmp_path: Path, swarm_key: bytes) -> None:
+    ann = make_party(tmp_path, "ann", 4001, swarm_key)
+    ben = make_party(tmp_path, "ben", 4002, swarm_key)
+    assert shake(ann, ben) == (
+        RemoteParty(ben.identity.peer_id, "ben", 4002),
+        RemoteParty(ann.identity.peer_id, "ann", 4001),
+    )
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(b"a", b"b"), (b"", b"b"), (b"a", b"")])
+def test_another_swarm_key_is_found_by_the_connecting_side(
+    tmp_path: Path, ours: bytes, theirs: bytes
+) -> None:
+    connecting = make_party(tmp_path, "ann", swarm_key=ours)
+    found = shake(connecting, make_party(tmp_path, "ben", swarm_key=theirs))
+    assert code_of(found[0]) == "wrong-swarm"
+    assert isinstance(found[1], EOFError)
+
+
+def test_a_peer_does_not_connect_to_itself(tmp_path: Path) -> None:
+    ann = make_party(tmp_path, "ann")
+    for outcome in shake(ann, ann):
+        assert code_of(outcome) == "self-connect"
+        assert "cannot connect peer to itself" in str(outcome)
+
+
+# --- rogues that connect ----------------------------------------------------------------------
+
+
+async def rogue_connects(
+    client: End,
+    shown: LocalParty,
+    *,
+    hello: wire.Hello | None = None,
+    certificate: bytes | None = None,
+    role: str = "connecting",
+) -> wire.HandshakeMessage:
+    """Shake hands without checking anything; return the answer to the proof."""
+    ours = hello or hello_of(shown)
+    client.send(ours)
+    theirs = await client.receive()
+    assert isinstance(theirs, wire.Hello)
+    assert isinstance(await client.receive(), wire.Proof)
+    seen = certificate or certificate_seen_by(client)
+    client.send(proof_of(shown, ours, theirs, seen, role))
+    return await client.receive()
+
+
+def test_the_words_of_the_protocol_are_enough_to_connect(tmp_path: Path) -> None:
+    ann, ben = make_party(tmp_path, "ann", 4001, b"k"), make_party(tmp_path, "ben", 4002, b"k")
+
+    async def scenario() -> None:
+        async with tls_pair(ben.identity) as (client, server):
+            accepting = asyncio.create_task(accept_on(server, ben))
+            assert await rogue_connects(client, ann) == wire.Welcome()
+            assert await accepting == RemoteParty(ann.identity.peer_id, "ann", 4001)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("another swarm key", "wrong-swarm"),
+        ("somebody else's public key", "bad-proof"),
+        ("a proof for another certificate", "bad-proof"),
+        ("a proof of the other role", "bad-proof"),
+    ],
+)
+def test_the_accepting_side_refuses(tmp_path: Path, kind: str, code: str) -> None:
+    ann, ben = make_party(tmp_path, "ann"), make_party(tmp_path, "ben")
+    eve = make_party(tmp_path, "eve")
+
+    async def scenario() -> tuple[wire.HandshakeMessage, Outcome, bytes]:
+        async with tls_pair(ben.identity) as (client, server):
+            accepting = asyncio.create_task(accept_on(server, ben))
+            match kind:
+                case "another swarm key":
+                    answer = await rogue_connects(client, replace(eve, swarm_key=b"x"))
+                case "somebody else's public key":
+                    answer = await rogue_connects(client, claiming(eve, ann))
+                case "a proof for another certificate":
+                    answer = await rogue_connects(client, eve, certificate=b"another")
+                case _:
+                    answer = await rogue_connects(client, eve, role="accepting")
+            return answer, await accepting, await client.rest()
+
+    answer, outcome, rest = run(scenario)
+    assert isinstance(answer, wire.Refused)
+    assert answer.code == code == code_of(outcome)
+    assert answer.reason
+    assert rest == b""
+
+
+def test_a_proof_of_an_earlier_session_is_worth_nothing(tmp_path: Path) -> None:
+    """The accepting side's nonce is fresh, so the transcript is another one."""
+    ann, ben = make_party(tmp_path, "ann"), make_party(tmp_path, "ben")
+    recorded: list[wire.Proof] = []
+
+    async def scenario() -> wire.HandshakeMessage:
+        ours = hello_of(ann)
+        async with tls_pair(ben.identity) as (client, server):
+            accepting = asyncio.create_task(accept_on(server, ben))
+            client.send(ours)
+            theirs = await client.receive()
+            assert isinstance(theirs, wire.Hello)
+            await client.receive()
+            seen = certificate_seen_by(client)
+            recorded.append(proof_of(ann, ours, theirs, seen, "connecting"))
+            client.send(recorded[0])
+            assert await client.receive() == wire.Welcome()
+            await accepting
+        async with tls_pair(ben.identity) as (client, server):
+            accepting = asyncio.create_task(accept_on(server, ben))
+            client.send(ours)
+            await client.receive()
+            await client.receive()
+            client.send(recorded[0])
+            answer = await client.receive()
+            assert code_of(await accepting) == "bad-proof"
+            return answer
+
+    answer = run(scenario)
+    assert isinstance(answer, wire.Refused)
+    assert answer.code == "bad-proof"
+
+
+def opening(tmp_path: Path, *frames: bytes) -> tuple[Outcome, bytes]:
+    """Send raw bytes to an accepting peer, and no more; return its outcome and its answer."""
+    ben = make_party(tmp_path, "ben")
+
+    async def scenario() -> tuple[Outcome, bytes]:
+        async with tls_pair(ben.identity) as (client, server):
+            accepting = asyncio.create_task(accept_on(server, ben))
+            for frame in frames:
+                client.writer.write(frame)
+            return await accepting, await client.rest()
+
+    return run(scenario)
+
+
+@pytest.mark.parametrize("version", [0, 2, -1, 1 << 40])
+def test_another_protocol_version_is_refused_by_name(tmp_path: Path, version: int) -> None:
+    eve = make_party(tmp_path, "eve")
+    hello = wire.Hello(
+        protocol=version,
+        public_key=eve.identity.public_key,
+        nonce=bytes(32),
+        name="eve",
+        port=1,
+    )
+    outcome, answer = opening(tmp_path, wire.encode_frame(hello))
+    assert code_of(outcome) == "protocol-version"
+    assert f"protocol {version}, this one 1" in str(outcome)
+    assert b"protocol-version" in answer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (64 * 1024 + 1).to_bytes(4, "big"),
+        b"\xff" * 4,
+        b"GET / HTTP/1.1\r\n\r\n",
+        bytes(4),
+        (5).to_bytes(4, "big") + b"\xc1\xc1\xc1\xc1\xc1",
+        wire.encode_frame(wire.Ping()),
+        wire.encode_frame(wire.Welcome()),
+        wire.encode_frame(wire.Proof(signature=bytes(64), swarm=bytes(32))),
+    ],
+    ids=["too long", "absurdly long", "http", "empty", "garbage", "ping", "welcome", "proof"],
+)
+def test_anything_but_a_hello_ends_it_without_an_answer(tmp_path: Path, data: bytes) -> None:
+    outcome, answer = opening(tmp_path, data)
+    assert isinstance(outcome, wire.WireError)
+    assert answer == b""
+
+
+def test_a_hello_instead_of_a_proof_ends_it(tmp_path: Path) -> None:
+    hello = wire.encode_frame(hello_of(make_party(tmp_path, "eve")))
+    outcome, _ = opening(tmp_path, hello, hello)
+    assert isinstance(outcome, wire.WireError)
+    assert "Expected a proof" in str(outcome)
+
+
+# --- rogues that accept -----------------------------------------------------------------------
+
+
+async def rogue_accepts(
+    server: End, shown: LocalParty, certificate: bytes, *, hello: wire.Hello | None = None
+) -> None:
+    theirs = await server.receive()
+    assert isinstance(theirs, wire.Hello)
+    ours = hello or hello_of(shown)
+    server.send(ours)
+    server.send(proof_of(shown, theirs, ours, certificate, "accepting"))
+
+
+def certificate_of(party: LocalParty) -> bytes:
+    pem = party.identity.pem_file.read_text()
+    certificate = ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE") :])
+    assert hashlib.sha256(certificate).digest() == fingerprint(party)
+    return certificate
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("somebody else's public key", "bad-proof"),
+        ("a proof for another certificate", "bad-proof"),
+        ("our own public key", "self-connect"),
+        ("another protocol version", "protocol-version"),
+        ("another swarm key", "wrong-swarm"),
+    ],
+)
+def test_the_connecting_side_refuses_and_proves_nothing(
+    tmp_path: Path, kind: str, code: str
+) -> None:
+    ann, ben, eve = (make_party(tmp_path, name) for name in ("ann", "ben", "eve"))
+
+    async def scenario() -> tuple[Outcome, bytes]:
+        async with tls_pair(eve.identity) as (client, server):
+            connecting = asyncio.create_task(connect_on(client, ann))
+            own = certificate_of(eve)
+            match kind:
+                case "somebody else's public key":
+                    await rogue_accepts(server, claiming(eve, ben), own)
+                case "a proof for another certificate":
+                    await rogue_accepts(server, eve, certificate_of(ben))
+                case "our own public key":
+                    await rogue_accepts(server, claiming(eve, ann), own)
+                case "another protocol version":
+                    newer = hello_of(eve)
+                    hello = wire.Hello(
+                        protocol=2,
+                        public_key=newer.public_key,
+                        nonce=newer.nonce,
+                        name="eve",
+                        port=1,
+                    )
+                    await rogue_accepts(server, eve, own, hello=hello)
+                case _:
+                    await rogue_accepts(server, replace(eve, swarm_key=b"x"), own)
+            return await connecting, await server.rest()
+
+    outcome, rest = run(scenario)
+    assert code_of(outcome) == code
+    assert rest == b""
+
+
+def test_a_man_in_the_middle_is_found_out(tmp_path: Path) -> None:
+    """He opens TLS with a certificate of his own to the one and relays every byte inside."""
+    ann, ben, eve = (make_party(tmp_path, name) for name in ("ann", "ben", "eve"))
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(4096):
+                writer.write(data)
+        except OSError:
+            pass
+        writer.close()
+
+    async def scenario() -> tuple[Outcome, Outcome]:
+        async with (
+            tls_pair(eve.identity) as (client, to_client),
+            tls_pair(ben.identity) as (to_server, server),
+        ):
+            relays = [
+                asyncio.create_task(relay(to_client.reader, to_server.writer)),
+                asyncio.create_task(relay(to_server.reader, to_client.writer)),
+            ]
+            ours, theirs = await asyncio.gather(connect_on(client, ann), accept_on(server, ben))
+            for task in relays:
+                task.cancel()
+            return ours, theirs
+
+    found_by_ann, found_by_ben = run(scenario)
+    assert code_of(found_by_ann) == "bad-proof"
+    assert isinstance(found_by_ben, EOFError | OSError)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        wire.Welcome(),
+        wire.Proof(signature=bytes(64), swarm=bytes(32)),
+        wire.Ping(),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_anything_but_a_hello_ends_it_for_the_connecting_side(
+    tmp_path: Path, message: wire.Message
+) -> None:
+    ann, eve = make_party(tmp_path, "ann"), make_party(tmp_path, "eve")
+
+    async def scenario() -> Outcome:
+        async with tls_pair(eve.identity) as (client, server):
+            server.send(message)
+            return await connect_on(client, ann)
+
+    assert isinstance(run(scenario), wire.WireError)
+
+
+def test_a_refusal_is_told_with_its_reason(tmp_path: Path) -> None:
+    ann, eve = make_party(tmp_path, "ann"), make_party(tmp_path, "eve")
+
+    async def scenario() -> Outcome:
+        async with tls_pair(eve.identity) as (client, server):
+            server.send(wire.Refused(code="busy", reason="Come back later."))
+            return await connect_on(client, ann)
+
+    outcome = run(scenario)
+    assert code_of(outcome) == "busy"
+    assert str(outcome) == "Come back later."
+
+
+def test_older_tls_is_not_spoken(tmp_path: Path) -> None:
+    ben = make_party(tmp_path, "ben")
+    old = handshake.client_tls()
+    old.minimum_version = ssl.TLSVersion.TLSv1_2
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    async def scenario() -> None:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            async with connected(handshake.server_tls(ben.identity), old):
+                pass
+
+    run(scenario)
+
+
+def test_the_id_cannot_be_chosen(tmp_path: Path) -> None:
+    ann, ben = make_party(tmp_path, "ann"), make_party(tmp_path, "ben")
+    outcome = shake(ann, ben)[0]
+    assert isinstance(outcome, RemoteParty)
+    assert outcome.peer_id == peer_id_of(ben.identity.public_key)
