@@ -109,7 +109,8 @@ class Games:
         game = self._library.game(game_id)
         if game is not None and game.installed:
             raise CommandError("still-installed", f"{game_id} is installed; uninstall it first")
-        if game is None and not staging.is_interrupted(self._context.state_dir, game_id):
+        left = staging.interrupted(self._library.games_dir, self._context.state_dir, game_id)
+        if game is None and left is None:
             raise CommandError("nothing-to-remove", f"{game_id} is not downloaded")
         self._begin(game_id, "Removing", self._remove(game_id))
 
@@ -281,8 +282,11 @@ class Games:
             await self._settle(game_id, messages.UninstallFinished(game_id=game_id))
 
     def _remove_files(self, root: Path) -> None:
-        staging.discard(root.parent, self._context.state_dir, root.name)
-        remove_downloaded(root)
+        left = staging.interrupted(root.parent, self._context.state_dir, root.name)
+        if left is not None:
+            left.roll_back()
+        if self._library.game(root.name) is not None:
+            remove_downloaded(root)
 
     async def _remove(self, game_id: str) -> None:
         root = self._library.root(game_id)

@@ -100,11 +100,11 @@ class Connections:
         return session
 
     async def accept(self, connection: socket.socket, origin: Address) -> None:
-        """Take up a connection whose first byte was TLS's; returns at once."""
+        """Take up a connection whose first byte was TLS's; returns when it is a session or gone."""
         if self._closing:
             connection.close()
             return
-        self._spawn(self._accept(connection, origin))
+        await self._accept(connection, origin)
 
     def broadcast_library(self) -> None:
         """Tell every connected peer what is advertised now."""

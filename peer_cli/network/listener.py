@@ -12,7 +12,7 @@ from peer_cli.network import wire
 from peer_cli.network.address import Address
 
 FIRST_BYTES_TIMEOUT_S = 5.0
-MAX_STRANGERS = 256  # connections whose first bytes have not come yet
+MAX_STRANGERS = 256  # connections that have not proven anything yet
 _TLS_HANDSHAKE_RECORD = 0x16
 
 ControlHandler = Callable[[socket.socket, Address], Awaitable[None]]

@@ -105,7 +105,7 @@ class Server:
         self._is_active = is_active
         self._tickets: TicketBook[TransferJob] = TicketBook(time.monotonic)
         self._outbound: dict[DataConnection, str] = {}
-        self._hashing: dict[str, _Hashing] = {}
+        self._hashing: dict[Path, _Hashing] = {}
 
     def outbound_counts(self) -> dict[str, int]:
         """Return how many transfers go out per game id."""
@@ -151,10 +151,11 @@ class Server:
     async def _manifest(self, session: Session, question: wire.GetManifest) -> wire.ManifestReply:
         """Answer with the game's files; while they are hashed, tell how far that is."""
         game_id = question.game_id
-        hashing = self._hashing.get(game_id)
+        root = self._library.root(game_id)  # not the id: the library may move to another folder
+        hashing = self._hashing.get(root)
         if hashing is None:
-            hashing = self._hashing[game_id] = _Hashing(self._pool, self._library, game_id)
-            hashing.files.add_done_callback(lambda _: self._hashing.pop(game_id))
+            hashing = self._hashing[root] = _Hashing(self._pool, self._library, game_id)
+            hashing.files.add_done_callback(lambda _: self._hashing.pop(root))
         while not hashing.files.done():
             await asyncio.wait([hashing.files], timeout=HASHING_NEWS_S)
             done, total = hashing.progress

@@ -210,17 +210,13 @@ def recover(games_dir: Path, state_dir: Path, report: Callable[[str], None]) -> 
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_interrupted(state_dir: Path, game_id: str) -> bool:
-    """Tell whether an interrupted download of the game waits to go on."""
-    return _journal_path(state_dir, game_id).exists()
-
-
-def discard(games_dir: Path, state_dir: Path, game_id: str) -> None:
-    """Drop what an interrupted download of a game has left, if anything."""
+def interrupted(games_dir: Path, state_dir: Path, game_id: str) -> Staging | None:
+    """Return the place of an interrupted download of the game that waits to go on, if any."""
     journal = _journal_path(state_dir, game_id)
     entry = _read_journal(journal)
-    if entry is not None and entry.root == str(games_dir / game_id):
-        _staging_of_journal(journal, entry).roll_back()
+    if entry is None or entry.root != str(games_dir / game_id):
+        return None
+    return _staging_of_journal(journal, entry)
 
 
 def _staging_of_journal(journal: Path, entry: _Journal) -> Staging:
