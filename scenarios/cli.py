@@ -42,7 +42,7 @@ left: containers, networks, processes."""
 
 _EXIT_CODES = """\
 exit codes:
-  0    every scenario passed (or was skipped, with the reason)
+  0    every scenario passed (or was skipped or unsupported, with the reason)
   1    at least one failed
   2    usage: an unknown ID, a bad option
   3    the environment: no Docker engine answers, the image cannot be built

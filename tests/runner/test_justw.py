@@ -1,5 +1,6 @@
 """The bootstrap, with a Python whose `venv` and `pip install` are quick stand-ins."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ case "$*" in
         rm -rf "$4"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; echo venv >>"$JUSTW_LOG" ;;
     "-m pip install "*)
         echo "pip $*" >>"$JUSTW_LOG"
+        [ ! -p "$JUSTW_LOG.gate" ] || cat "$JUSTW_LOG.gate"
         [ ! -f "$JUSTW_LOG.fail" ] || { echo "no route to the index" >&2; exit 1; }
         echo 'echo "just $*"' >.venv/bin/just; chmod +x .venv/bin/just ;;
     *) exec REAL_PYTHON "$@" ;;
@@ -123,9 +125,16 @@ def test_makes_the_venv_anew_when_its_python_is_gone(folder: Folder) -> None:
 
 
 def test_two_at_once_install_once(folder: Folder) -> None:
-    both = [folder.start("one"), folder.start("two")]
-    outputs = [process.communicate(timeout=30)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
+    gate = Path(f"{folder.log}.gate")
+    os.mkfifo(gate)
+    first = folder.start("one")
+    with gate.open("w"):  # opens when the first has come to pip, which goes on when it is closed
+        second = folder.start("two")
+        assert second.stderr
+        said = second.stderr.readline()
+    outputs = [process.communicate(timeout=30)[0] for process in (first, second)]
+    assert said == "justw: another justw is installing; waiting for it ...\n"
+    assert [first.returncode, second.returncode] == [0, 0]
     assert [output.split()[-1] for output in outputs] == ["one", "two"]
     assert folder.steps() == ["venv", "pip"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-KILL_LINE = b"\x15"
+KILL_LINE = "\x15"
 LIVE = [sys.executable, "-m", "scenarios", "live"]
 
 
@@ -71,57 +71,76 @@ def test_a_terminal_gets_short_forms_and_readable_text(ending: str) -> None:
     process = start("charlie", far, far)
     os.close(far)
     try:
-        talk(process, near, ending)
+        talk(process, Screen(near), ending)
     finally:
         process.kill()
         os.close(near)
 
 
-def talk(process: "subprocess.Popen[bytes]", near: int, ending: str) -> None:
-    read_until(near, "to see the commands")
-    read_until(near, "Another live peer reaches it by: connect charlie")
-    os.write(near, b"games\n")
-    assert "cod5" in read_until(near, "coh ")
-    os.write(near, b"dance\n")
-    read_until(near, "There is no command dance.")
-    os.write(near, b"help\n")
-    read_until(near, "download GAME_ID")
-    read_until(near, "charlie> ")
+class Screen:
+    """The person's side of a terminal."""
+
+    def __init__(self, terminal: int) -> None:
+        self.terminal = terminal
+        self._unread = ""
+
+    def type(self, text: str) -> None:
+        os.write(self.terminal, text.encode())
+
+    def read_until(self, text: str) -> str:
+        """Return what is shown up to ``text``; what comes behind it is for the next call."""
+        while text not in self._unread:
+            data = self._read()
+            assert data, f"{text!r} did not come: {self._unread}"
+            self._unread += data
+        shown, _, self._unread = self._unread.partition(text)
+        return shown + text
+
+    def read_to_end(self) -> str:
+        shown, self._unread = self._unread, ""
+        while data := self._read():
+            shown += data
+        return shown
+
+    def _read(self) -> str:
+        try:
+            return os.read(self.terminal, 1 << 16).decode(errors="replace")
+        except OSError:  # Linux: EIO when nobody has the other end any more
+            return ""
+
+
+def talk(process: "subprocess.Popen[bytes]", screen: Screen, ending: str) -> None:
+    screen.read_until("to see the commands")
+    screen.read_until("Another live peer reaches it by: connect charlie")
+    screen.type("games\n")
+    assert "cod5" in screen.read_until("coh ")
+    screen.type("dance\n")
+    screen.read_until("There is no command dance.")
+    screen.type("help\n")
+    screen.read_until("download GAME_ID")
+    # The last line of the help, and the prompt below it.
+    screen.read_until("The same as JSON")
+    screen.read_until("charlie> ")
     # What is echoed shows that the prompt really waits.
-    os.write(near, b"echoed")
-    read_until(near, "echoed")
+    screen.type("echoed")
+    screen.read_until("echoed")
     if ending == "Ctrl-C":
-        press_ctrl_c(process, near)
+        press_ctrl_c(process, screen)
     else:
-        os.write(near, KILL_LINE + (b"quit\n" if ending == "quit" else b"\x04"))
-    rest = read_until(near, None)
+        screen.type(KILL_LINE + ("quit\n" if ending == "quit" else "\x04"))
+    rest = screen.read_to_end()
     assert process.wait(timeout=30) == 0, rest
     assert "Traceback" not in rest
     assert not left_over("charlie")
 
 
-def press_ctrl_c(process: "subprocess.Popen[bytes]", near: int) -> None:
+def press_ctrl_c(process: "subprocess.Popen[bytes]", screen: Screen) -> None:
     """Send what the key sends; the terminal is not the session's controlling one.
 
-    CPython's readline loses a signal that comes while it works on a character (it looks only when
+    CPython's readline misses a signal that comes while it works on a character (it looks only when
     its select() is interrupted), and then a person presses again. An answer comes at once.
     """
     for _ in range(20):
         os.killpg(process.pid, signal.SIGINT)
-        if select.select([near], [], [], 1.0)[0]:
+        if select.select([screen.terminal], [], [], 1.0)[0]:
             return
-
-
-def read_until(terminal: int, text: str | None) -> str:
-    """Return what the terminal showed up to ``text``, or to its end."""
-    shown = ""
-    while text is None or text not in shown:
-        try:
-            data = os.read(terminal, 1 << 16)
-        except OSError:  # Linux: EIO when nobody has the other end any more
-            data = b""
-        if not data:
-            assert text is None, f"{text!r} did not come: {shown}"
-            break
-        shown += data.decode(errors="replace")
-    return shown

@@ -76,6 +76,16 @@ def test_every_outcome(runner: Runner, jobs: str) -> None:
     assert sorted(shown) == sorted(rows)
 
 
+def test_one_that_measures_runs_alone(runner: Runner) -> None:
+    assert runner.call("run", "S8", "S12", "--backend", "process", "-j", "2").code == 0
+    times = {}
+    for scenario_id in ("S8", "S12"):
+        file = runner.folder / "runs/latest" / scenario_id / "scenario.jsonl"
+        times[scenario_id] = [json.loads(line)["at"] for line in file.read_text().splitlines()]
+    # Two workers start them at once, so either may come first.
+    assert min(times["S12"]) > max(times["S8"]) or min(times["S8"]) > max(times["S12"])
+
+
 def test_a_failure_says_where_to_look_and_how_to_repeat_it(runner: Runner) -> None:
     done = runner.call("run", "S2", "--backend", "process", "-q")
     assert done.code == 1
@@ -111,7 +121,7 @@ def test_a_worker_that_dies_fails_its_scenario_only(runner: Runner) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["S7"], "There is no scenario S7. Near ones: S4, S5, S6"),
+        (["S7"], "There is no scenario S7. Near ones: S5, S6, S8"),
         (["S1", "--timeout-factor", "0"], "is not a factor"),
         (["S1", "-j", "0"], "is not a number from 1 on"),
         (["S1", "--backend", "cloud"], "invalid choice: 'cloud'"),

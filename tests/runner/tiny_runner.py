@@ -13,7 +13,9 @@ PROJECT = Path(__file__).parents[2]
 FAMILY = '''
 import sys
 
+import pytest
 from scenarios.core.backends.base import Capability, NodeSpec, Program
+from scenarios.core.errors import WaitFailed
 from scenarios.core.scenario import scenario
 
 NODE = """
@@ -71,6 +73,13 @@ def untidy(session):
     program = Program(command=(sys.executable, "-c", "raise SystemExit(7)"))
     session.start(NodeSpec(name="bravo", program=program))[0].log.scene.condition
     session.nodes[0].wait_exit()
+
+
+@scenario("S8", name="Slow", proves="takes a while")
+def slow(session):
+    window = start(session).window()
+    with pytest.raises(WaitFailed):
+        window.wait_event("never", timeout=1)
 
 
 @scenario("S12", name="Measure", proves="runs alone", measures=True)
