@@ -83,10 +83,10 @@ class Lan:
         return self._taken(peer.spec, node, peer.games, peer.state, began)
 
     def moved(self, peer: Peer) -> Peer:
-        """Start a frozen peer once more, with its identity, under the next address.
+        """Start a peer once more, on a copy of its state, under the next address.
 
-        So it looks to others when a machine leaves one network and comes back in another one: its
-        old connections end without a word, and later.
+        Freeze the first one before the second one says a word: so it looks to others when a
+        machine comes back from another network, and its old connections do not end at once.
         """
         name = f"{peer.spec.name}-moved"
         state = self._work / name / "state"

@@ -1,0 +1,1 @@
+"""Streamed installs between real peers."""
