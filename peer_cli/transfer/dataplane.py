@@ -75,6 +75,10 @@ class DataConnection:
         with self._lock, contextlib.suppress(OSError):
             self._on_cancel()
             if self._socket is not None:
+                # So that closing resets the connection: after an orderly close of a full window the
+                # other side would probe it for minutes (no update is sent once reading is shut).
+                reset = struct.pack("@ii", 1, 0)
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def on_cancel(self, action: Callable[[], None]) -> None:
