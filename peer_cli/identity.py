@@ -7,6 +7,7 @@ claims an id has to sign with the key that it is the hash of.
 import base64
 import hashlib
 import os
+import ssl
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,10 @@ def load_or_create(state_dir: Path) -> Identity:
         ) from error
     if not isinstance(private_key, Ed25519PrivateKey):
         raise IdentityError(f"The identity {pem_file} does not hold an Ed25519 key.")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pem_file)
+    except ssl.SSLError as error:
+        raise IdentityError(f"The identity {pem_file} cannot be used: {error}.") from error
     public_key = private_key.public_key().public_bytes_raw()
     return Identity(private_key, public_key, peer_id_of(public_key), pem_file)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import sys
 import time
@@ -17,13 +16,14 @@ from peer_cli.games import Games
 from peer_cli.identity import Identity
 from peer_cli.install import transaction
 from peer_cli.install.unpacker import Unpacker
+from peer_cli.library.folder import LibraryError, check_games_dir
 from peer_cli.library.index import ContentIndex
-from peer_cli.library.library import Library, LibraryError, check_games_dir
+from peer_cli.library.library import Library
 from peer_cli.library.watch import watch_library
 from peer_cli.limits import RateLimiter, parse_rate
 from peer_cli.messages import CommandError
 from peer_cli.network import wire
-from peer_cli.network.address import Address, parse_address, primary_ip
+from peer_cli.network.address import Address, parse_address
 from peer_cli.network.connections import ConnectError, Connections
 from peer_cli.network.handshake import LocalParty
 from peer_cli.network.listener import Listener
@@ -48,6 +48,7 @@ class Peer:
         identity: Identity,
         swarm_key: bytes,
         listening: socket.socket,
+        address: Address,
         index: ContentIndex,
         emit: Callable[[messages.Event], None],
     ) -> None:
@@ -56,10 +57,7 @@ class Peer:
         self._identity = identity
         self._emit = emit
         self._started = time.monotonic()
-        bound = ipaddress.ip_address(settings.listen.ip)
-        # Others cannot reach 0.0.0.0; who listens everywhere is told by the primary address.
-        ip = primary_ip() if bound.is_unspecified else str(bound)
-        self._address = Address(ip, listening.getsockname()[1])
+        self._address = address
         self._scanned = asyncio.Event()
         self._upload_limiter = RateLimiter(settings.upload_limit)
         self._download_limiter = RateLimiter(settings.download_limit)
@@ -115,16 +113,8 @@ class Peer:
         }
 
     async def start(self) -> None:
-        """Begin to accept, say so, and read the library; returns when commands can be handled."""
+        """Begin to accept and read the library; returns when commands can be handled."""
         self._spawn(self._listener.run())
-        self._emit(
-            messages.LocalPeerReady(
-                peer_id=self._identity.peer_id,
-                name=self._settings.name,
-                addr=str(self._address),
-                protocol=wire.PROTOCOL_VERSION,
-            )
-        )
         await asyncio.to_thread(self._prepare_library)
         await self._library.rescan()
         self._emit(messages.LocalLibraryChanged(games=self._library.rows()))

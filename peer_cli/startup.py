@@ -1,20 +1,22 @@
 """Opens everything a peer needs, or says in one line what stands in the way."""
 
+import ipaddress
 import logging
 import socket
-import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from peer_cli import messages
 from peer_cli.catalog import Catalog, CatalogError, load_catalog
 from peer_cli.identity import IdentityError, load_or_create
-from peer_cli.library.index import ContentIndex
-from peer_cli.library.library import LibraryError, check_games_dir
-from peer_cli.library.seed import seed_fixture_game
-from peer_cli.network import listener
-from peer_cli.peer import Peer
+from peer_cli.library.folder import LibraryError, check_games_dir
+from peer_cli.network import listener, wire
+from peer_cli.network.address import Address, primary_ip
 from peer_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from peer_cli.peer import Peer
 
 MAX_SWARM_KEY_BYTES = 64 << 10
 
@@ -23,8 +25,13 @@ class StartupError(Exception):
     """The peer cannot start; one clear line says why."""
 
 
-def open_peer(settings: Settings, emit: Callable[[messages.Event], None]) -> Peer:
-    """Check what the flags name, bind the port and return the peer. Raises StartupError."""
+def open_peer(settings: Settings, emit: Callable[[messages.Event], None]) -> "Peer":
+    """Check what the flags name, bind the port, say so, and return the peer.
+
+    From the moment that the port is bound others can connect, so `local-peer-ready` is said then;
+    what it takes to serve them is imported after that, while the system takes their connections.
+    Raises StartupError.
+    """
     # Hostile or broken connections end in many ways; asyncio's own notes about them help nobody.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
@@ -34,17 +41,29 @@ def open_peer(settings: Settings, emit: Callable[[messages.Event], None]) -> Pee
         _seed_fixtures(settings, catalog)
         identity = load_or_create(settings.state_dir)
         swarm_key = _read_swarm_key(settings.swarm_key_file)
-        listening = _bind(settings)
+        listening, address = _bind(settings)
     except (CatalogError, LibraryError, IdentityError) as error:
         raise StartupError(str(error)) from error
+    emit(
+        messages.LocalPeerReady(
+            peer_id=identity.peer_id,
+            name=settings.name,
+            addr=str(address),
+            protocol=wire.PROTOCOL_VERSION,
+        )
+    )
+    from peer_cli.library.index import ContentIndex
+    from peer_cli.peer import Peer
+
     index = ContentIndex(settings.state_dir / "index.db")
-    try:
-        return Peer(settings, catalog, identity, swarm_key, listening, index, emit)
-    except ssl.SSLError as error:
-        raise StartupError(f"The identity {identity.pem_file} cannot be used: {error}.") from error
+    return Peer(settings, catalog, identity, swarm_key, listening, address, index, emit)
 
 
 def _seed_fixtures(settings: Settings, catalog: Catalog) -> None:
+    if not settings.fixtures:
+        return
+    from peer_cli.library.seed import seed_fixture_game  # late: few peers need it
+
     for game_id in settings.fixtures:
         entry = catalog.get(game_id)
         try:
@@ -72,8 +91,12 @@ def _read_swarm_key(path: Path | None) -> bytes:
     return key
 
 
-def _bind(settings: Settings) -> socket.socket:
+def _bind(settings: Settings) -> tuple[socket.socket, Address]:
     try:
-        return listener.bind(settings.listen)
+        listening = listener.bind(settings.listen)
     except OSError as error:
         raise StartupError(f"Cannot listen on {settings.listen}: {error.strerror}.") from error
+    bound = ipaddress.ip_address(settings.listen.ip)
+    # Others cannot reach 0.0.0.0; who listens everywhere is told by the primary address.
+    ip = primary_ip() if bound.is_unspecified else str(bound)
+    return listening, Address(ip, listening.getsockname()[1])

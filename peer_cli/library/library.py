@@ -1,8 +1,6 @@
 """The own library as it is now: rows, content, and what others are told of it."""
 
 import asyncio
-import errno
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,29 +10,6 @@ from peer_cli.library import scan
 from peer_cli.library.index import ContentIndex
 from peer_cli.names import check_served_path, resolve_served
 from peer_cli.network import wire
-
-
-class LibraryError(Exception):
-    """The games folder cannot be used; one clear line."""
-
-
-def check_games_dir(path: Path) -> None:
-    """Check that a games folder can be read and written. Raises LibraryError.
-
-    A folder on a read-only file system passes: it is a library to serve from.
-    """
-    if not path.is_dir():
-        raise LibraryError(
-            f"The games folder {path} is not a folder. Make it, or name another one."
-        )
-    try:
-        next(path.iterdir(), None)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        if error.errno == errno.EROFS:
-            return
-        raise LibraryError(f"The games folder {path} cannot be used: {error.strerror}.") from error
 
 
 class Library:
