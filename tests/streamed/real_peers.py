@@ -182,6 +182,14 @@ def stream(client: RealPeer, timeout: float = WAIT_S) -> Message:
     return client.wait(*INSTALLED, *FAILED, since=since, timeout=timeout)
 
 
+def is_helper(pid: int) -> bool:
+    """Tell whether a process runs the unpacking helper by now."""
+    try:
+        return b"peer_cli.install.unpack" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def peak_kib(pid: int) -> int:
     """Return the peak of a process's resident memory so far, in KiB; 0 when it is gone."""
     try:
@@ -221,5 +229,7 @@ class HelperPeak:
     def _run(self) -> None:
         while not self._over.wait(SAMPLE_S):
             for pid in self._peer.children():
-                self.seen += 1
-                self.kib = max(self.kib, peak_kib(pid))
+                # Between fork and exec a child still has the peer's own memory.
+                if is_helper(pid):
+                    self.seen += 1
+                    self.kib = max(self.kib, peak_kib(pid))
