@@ -12,7 +12,6 @@ from pathlib import Path
 
 import docker
 
-_MIRROR = "http://deb.debian.org/debian"
 _PACKAGES = ("debootstrap", "debian-archive-keyring")
 # Not needed in an image, and half of its size.
 _SUPERFLUOUS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man")
@@ -41,7 +40,7 @@ def make_base_image(
     with tempfile.TemporaryDirectory(prefix="base-image-", dir="/var/tmp") as scratch:
         root = Path(scratch, "root")
         with _nothing_mounted_afterwards(root):
-            _run(["debootstrap", "--variant=minbase", suite, str(root), _MIRROR], on_progress)
+            _run(["debootstrap", "--variant=minbase", suite, str(root)], on_progress)
         for folder in _SUPERFLUOUS:
             for path in (root / folder).iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
