@@ -17,13 +17,14 @@ peer loses none of it; after a power cut, install again.
 import os
 import select
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from peer_cli.install.errors import InstallCancelled, InstallError
-from peer_cli.install.extract import Extraction, InstallSummary, extract_stream
+from peer_cli.install.extract import Extraction, InstallSummary, extract_stream, incomplete
 from peer_cli.install.launch_settings import clear_marker
 from peer_cli.install.unpacker import Unpacker, stop
 
@@ -180,7 +181,9 @@ def _unpack(
     with helper:
         assert helper.stdout is not None
         try:
-            return extract_stream(_Pipe(helper.stdout.fileno(), cancelled), extraction)
+            pipe = _Pipe(helper.stdout.fileno(), cancelled)
+            move = pipe.move if sys.platform == "linux" else None
+            return extract_stream(pipe.read_into, extraction, move)
         except InstallError as error:
             if error.code != "incomplete-stream":
                 raise
@@ -193,7 +196,7 @@ def _unpack(
 
 
 class _Pipe:
-    """Reads the helper's pipe, and notices a cancel also while the helper says nothing."""
+    """The helper's pipe; notices a cancel also while the helper says nothing."""
 
     def __init__(self, descriptor: int, cancelled: threading.Event) -> None:
         self._descriptor = descriptor
@@ -201,10 +204,23 @@ class _Pipe:
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
 
-    def __call__(self, memory: memoryview) -> int:
+    def read_into(self, memory: memoryview) -> int:
+        self._wait()
+        return os.readv(self._descriptor, [memory])
+
+    def move(self, file: int, offset: int, length: int) -> None:
+        end = offset + length
+        while offset < end:
+            self._wait()
+            moved = os.splice(self._descriptor, file, end - offset, offset_dst=offset)
+            if moved == 0:
+                raise incomplete()
+            offset += moved
+
+    def _wait(self) -> None:
         while not self._cancelled.is_set():
             if self._poll.poll(_CANCEL_CHECK_MS):
-                return os.readv(self._descriptor, [memory])
+                return
         raise InstallCancelled
 
 

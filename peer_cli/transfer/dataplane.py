@@ -31,7 +31,7 @@ class TransferCancelledError(Exception):
     """This side has cancelled the transfer."""
 
 
-class StorageError(Exception):
+class StorageError(OSError):
     """Writing or reading back on this side's disk failed."""
 
 

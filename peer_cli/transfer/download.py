@@ -11,7 +11,6 @@ from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, SessionLostError
 from peer_cli.threads import run_to_end, uncancelled
 from peer_cli.transfer.dataplane import (
-    StorageError,
     TransferLostError,
 )
 from peer_cli.transfer.fetch import DownloadContext, Fetch, Source
@@ -82,9 +81,9 @@ class Download:
             await self._on_disk(staging.open)
             throughput = await self._fetch_all(staging, agreement)
             await uncancelled(self._on_disk(staging.commit))
-        except (OSError, StorageError) as error:
+        except OSError as error:
             await uncancelled(self._on_disk(staging.roll_back))
-            cause = (isinstance(error, OSError) and error.strerror) or error
+            cause = error.strerror or error
             raise DownloadError("write-failed", f"cannot write {game_id}: {cause}") from error
         except (DownloadError, asyncio.CancelledError):
             await uncancelled(self._on_disk(staging.roll_back))

@@ -112,7 +112,9 @@ class StreamedInstall:
                 staging, on_file=attempt.on_file, on_begin=attempt.on_begin
             ) as extraction:
                 attempt.extraction = extraction
-                summary = extract_stream(connection.receive_some, extraction)
+                summary = extract_stream(
+                    connection.receive_some, extraction, connection.receive_into_file
+                )
             # The source counts the stream as going out until it closes the connection: finish
             # after that, not before. One that does not close it has delivered all the same.
             with contextlib.suppress(TransferLostError):
