@@ -14,14 +14,14 @@ from typing import Any
 from peer_cli import messages
 from peer_cli.catalog import Catalog
 from peer_cli.install import transaction
-from peer_cli.install.errors import InstallError
+from peer_cli.install.errors import InstallCancelled, InstallError
 from peer_cli.install.launch_settings import apply_launch_settings
 from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.library import Library
 from peer_cli.messages import CommandError
 from peer_cli.names import UnsafeName, check_game_id
 from peer_cli.operations import Operations
-from peer_cli.threads import run_to_end
+from peer_cli.threads import run_to_end, run_to_outcome
 from peer_cli.transfer import staging
 from peer_cli.transfer.download import Download, DownloadError, PeersGoneError
 from peer_cli.transfer.fetch import DownloadContext, Source
@@ -211,7 +211,7 @@ class Games:
             return
         root, state_dir = self._library.root(game_id), self._context.state_dir
 
-        def commit(_: threading.Event) -> None:
+        def commit() -> None:
             try:
                 transaction.commit_staging(root, state_dir)
             except InstallError:
@@ -219,7 +219,8 @@ class Games:
                 raise
 
         await self._go_on_installing(game_id, finished)
-        await self._finish_install(game_id, commit)
+        # Not interruptible: everything is there, and a commit must not be torn.
+        await self._finish_install(game_id, run_to_end(self._context.pool, commit))
 
     async def _obtain(
         self, game_id: str, source: Download | StreamedInstall
@@ -247,25 +248,25 @@ class Games:
     async def _install(self, game_id: str) -> None:
         root = self._library.root(game_id)
 
-        def install(cancelled: threading.Event) -> None:
+        cancelled = threading.Event()
+
+        def install() -> None:
             transaction.install(root, self._context.state_dir, self._unpacker, cancelled)
 
-        await self._finish_install(game_id, install)
+        work = run_to_outcome(self._context.pool, install, cancelled.set)
+        await self._finish_install(game_id, self.operations.interruptible(game_id, work))
 
-    async def _finish_install(
-        self, game_id: str, install: Callable[[threading.Event], None]
-    ) -> None:
+    async def _finish_install(self, game_id: str, work: Coroutine[Any, Any, None]) -> None:
         self._context.emit(messages.InstallBegin(game_id=game_id))
-        cancelled = threading.Event()
-        work = run_to_end(self._context.pool, lambda: install(cancelled), cancelled.set)
         try:
-            await self.operations.interruptible(game_id, work)
+            await work
         except InstallError as error:
-            failed = messages.InstallFailed(game_id=game_id, code=error.code, reason=str(error))
+            failed = messages.InstallFailed(game_id=game_id, code=error.code, reason=error.reason)
             await self._settle(game_id, failed)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # before it began
+            cancelled = InstallCancelled()
             failed = messages.InstallFailed(
-                game_id=game_id, code="cancelled", reason="The install was cancelled."
+                game_id=game_id, code=cancelled.code, reason=cancelled.reason
             )
             await self._settle(game_id, failed)
         else:

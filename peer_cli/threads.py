@@ -27,6 +27,22 @@ async def run_to_end(
         raise
 
 
+async def run_to_outcome(
+    pool: Executor, work: Callable[[], _T], on_cancel: Callable[[], None]
+) -> _T:
+    """Run work in a thread and return, or raise, what it does, also when a cancel came.
+
+    A cancel calls `on_cancel` and nothing else: only the work knows whether it was in time.
+    """
+    running = asyncio.get_running_loop().run_in_executor(pool, work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        on_cancel()
+        await _until_done(running)
+        return running.result()
+
+
 async def uncancelled(work: Coroutine[Any, Any, _T]) -> _T:
     """Finish work that must not be torn: a cancel that comes meanwhile comes too late."""
     task = asyncio.ensure_future(work)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from peer_cli.threads import run_to_end, uncancelled
+from peer_cli.threads import run_to_end, run_to_outcome, uncancelled
 
 TIMEOUT_S = 10.0
 
@@ -89,6 +89,25 @@ def test_work_may_end_because_of_the_cancel(pool: ThreadPoolExecutor) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert work.ended
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("error", [None, OSError("stopped in time")])
+def test_the_work_itself_tells_whether_a_cancel_was_in_time(
+    pool: ThreadPoolExecutor, error: Exception | None
+) -> None:
+    async def scenario() -> None:
+        work = Work(error)
+        task = asyncio.create_task(run_to_outcome(pool, work, work.let_go.set))
+        await asyncio.to_thread(work.begun.wait, TIMEOUT_S)
+        task.cancel()
+        if error is None:
+            assert await task == "done"
+        else:
+            with pytest.raises(OSError, match="stopped in time"):
+                await task
         assert work.ended
 
     run(scenario)
