@@ -6,9 +6,8 @@ An SQLite file with one table, `games`, one row per game.
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from peer_cli.names import UnsafeName, check_game_id
 
@@ -26,8 +25,7 @@ class CatalogError(Exception):
     """The catalog cannot be used; the message is one line that says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogEntry:
+class CatalogEntry(NamedTuple):
     """One game. `version` is what its version.ini must hold; the digest is 32 bytes or None."""
 
     game_id: str

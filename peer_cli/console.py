@@ -4,16 +4,19 @@ Both ends are threads on plain descriptors, so that neither a reader that is slo
 gone ever holds up the event loop. While much output waits to be read, no further input is taken.
 """
 
-import asyncio
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from peer_cli import messages
+
+if TYPE_CHECKING:
+    import asyncio  # late: output is written before there is a loop
 
 READ_BYTES = 64 << 10
 MAX_WAITING_OUTPUT_BYTES = 4 << 20
@@ -22,10 +25,9 @@ MAX_WAITING_OUTPUT_BYTES = 4 << 20
 class Output:
     """Writes protocol lines to a descriptor, in order, from one thread."""
 
-    def __init__(self, descriptor: int, on_closed: Callable[[], None]) -> None:
-        """`on_closed` is called from the writing thread when nobody reads any more."""
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._on_closed = on_closed
+        self._on_closed: Callable[[], object] = lambda: None
         self._encoder = msgspec.json.Encoder()
         self._next_seq = 0
         self._waiting: deque[bytes] = deque()
@@ -35,8 +37,16 @@ class Output:
         self._thread = threading.Thread(target=self._write, name="stdout", daemon=True)
         self._thread.start()
 
+    def on_closed(self, action: Callable[[], object]) -> None:
+        """Do this when nobody reads any more, in the writing thread; at once when it is so now."""
+        with self._changed:
+            self._on_closed = action
+            closed = self._closed
+        if closed:
+            action()
+
     def emit(self, event: messages.Event) -> None:
-        """Write an event; called on the event loop only, which makes `seq` gapless."""
+        """Write an event; called by the main thread only, which makes `seq` gapless."""
         line = messages.EventLine(event=event.event, seq=self._next_seq, ts=time.time(), data=event)
         self._next_seq += 1
         self._put(line)
@@ -87,7 +97,8 @@ class Output:
                 with self._changed:
                     self._closed = True
                     self._changed.notify_all()
-                self._on_closed()
+                    on_closed = self._on_closed
+                on_closed()
                 return
 
 
@@ -106,11 +117,11 @@ class Input:
         self._on_lines = on_lines
         self._on_end = on_end
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+    def start(self, loop: "asyncio.AbstractEventLoop") -> None:
         """Begin to read. The thread is a daemon: a read cannot be interrupted."""
         threading.Thread(target=self._read, args=(loop,), name="stdin", daemon=True).start()
 
-    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _read(self, loop: "asyncio.AbstractEventLoop") -> None:
         splitter = LineSplitter(messages.MAX_LINE_BYTES)
         taken = threading.Event()
 

@@ -2,35 +2,37 @@
 
 `peer_id` is the first 20 bytes of the SHA-256 of the public key, in lower-case base32: whoever
 claims an id has to sign with the key that it is the hash of.
+
+The file holds 64 bytes, seed and public key, as libsodium's `crypto_sign` keeps a secret key; the
+second half tells damage from another key. No key format that takes a parser: every start reads it
+before the peer is ready.
 """
 
 import base64
 import hashlib
 import os
-import ssl
-import tempfile
-from dataclasses import dataclass
+import secrets
 from pathlib import Path
+from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+KEY_FILE = "identity.key"
 PUBLIC_KEY_BYTES = 32
+_SEED_BYTES = 32
 
 
 class IdentityError(Exception):
     """The state directory holds an identity that cannot be used, or cannot hold one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The key pair, its id, and the PEM file (key and self-signed certificate) TLS reads."""
+class Identity(NamedTuple):
+    """The key pair and its id."""
 
     private_key: Ed25519PrivateKey
     public_key: bytes
     peer_id: str
-    pem_file: Path
 
     def sign(self, message: bytes) -> bytes:
         """Return the Ed25519 signature (64 bytes) of a message."""
@@ -52,72 +54,51 @@ def verify(public_key: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def load_or_create(state_dir: Path) -> Identity:
-    """Read the identity from `<state_dir>/identity.pem`, making it at the first start.
+    """Read the identity from the state directory, making it at the first start.
 
     Raises IdentityError when the file is there but unusable: an identity is never replaced
     silently, since others know this peer by it.
     """
-    pem_file = state_dir / "identity.pem"
+    key_file = state_dir / KEY_FILE
     try:
-        pem = pem_file.read_bytes()
+        key = key_file.read_bytes()
     except FileNotFoundError:
-        pem = _create(pem_file)
+        key = _create(key_file)
     except OSError as error:
-        raise IdentityError(f"Cannot read the identity {pem_file}: {error.strerror}.") from error
+        raise IdentityError(f"Cannot read the identity {key_file}: {error.strerror}.") from error
     try:
-        private_key = serialization.load_pem_private_key(pem, password=None)
-        pem.decode("ascii")
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise IdentityError(
-            f"The identity {pem_file} is damaged. Restore it, or remove it to become a new peer."
-        ) from error
-    if not isinstance(private_key, Ed25519PrivateKey):
-        raise IdentityError(f"The identity {pem_file} does not hold an Ed25519 key.")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pem_file)
-    except ssl.SSLError as error:
-        raise IdentityError(f"The identity {pem_file} cannot be used: {error}.") from error
+        private_key = Ed25519PrivateKey.from_private_bytes(key[:_SEED_BYTES])
+    except ValueError:
+        raise _damaged(key_file) from None
     public_key = private_key.public_key().public_bytes_raw()
-    return Identity(private_key, public_key, peer_id_of(public_key), pem_file)
+    if key[_SEED_BYTES:] != public_key:
+        raise _damaged(key_file)
+    return Identity(private_key, public_key, peer_id_of(public_key))
 
 
-def _create(pem_file: Path) -> bytes:
+def _create(key_file: Path) -> bytes:
     private_key = Ed25519PrivateKey.generate()
-    pem = private_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ) + _self_signed_certificate(private_key)
+    key = private_key.private_bytes_raw() + private_key.public_key().public_bytes_raw()
+    aside = key_file.with_name(f".identity-{secrets.token_hex(8)}")
     # Written aside and linked in: a crash never leaves half an identity, and of two peers that
     # start on one state directory only one makes it.
     try:
-        with tempfile.NamedTemporaryFile(dir=pem_file.parent, prefix=".identity-") as aside:
-            aside.write(pem)
-            aside.flush()
-            os.fsync(aside.fileno())
-            os.link(aside.name, pem_file)
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(descriptor, key)
+            os.fsync(descriptor)
+            os.link(aside, key_file)
+        finally:
+            os.close(descriptor)
+            aside.unlink()
     except FileExistsError:
-        return pem_file.read_bytes()
+        return key_file.read_bytes()
     except OSError as error:
-        raise IdentityError(f"Cannot write the identity {pem_file}: {error.strerror}.") from error
-    return pem
+        raise IdentityError(f"Cannot write the identity {key_file}: {error.strerror}.") from error
+    return key
 
 
-def _self_signed_certificate(private_key: Ed25519PrivateKey) -> bytes:
-    """Return a PEM certificate. TLS needs one; nobody trusts what it says (see handshake)."""
-    import datetime  # late: only the first start needs these
-
-    from cryptography import x509
-
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "peer-cli")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private_key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC))
-        .not_valid_after(datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC))
-        .sign(private_key, None)
+def _damaged(key_file: Path) -> IdentityError:
+    return IdentityError(
+        f"The identity {key_file} is damaged. Restore it, or remove it to become a new peer."
     )
-    return certificate.public_bytes(serialization.Encoding.PEM)

@@ -5,7 +5,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from fractions import Fraction
 
 _RATE = re.compile(
     r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,9})?) *"
@@ -33,8 +32,9 @@ def parse_rate(text: str) -> int:
         raise ValueError(
             f"{text!r} is not a rate; write bytes per second as in 80MiB, 500KB/s, 1.5GiB or 65536."
         )
-    power = _POWERS[(match["prefix"] or "").upper()]
-    rate = int(Fraction(match["number"]) * (1024 if match["binary"] else 1000) ** power)
+    factor: int = (1024 if match["binary"] else 1000) ** _POWERS[(match["prefix"] or "").upper()]
+    whole, _, part = match["number"].partition(".")
+    rate: int = int(whole + part) * factor // 10 ** len(part)
     if rate < 1:
         raise ValueError(
             f"The rate {text!r} would stop every transfer; give at least 1 byte per second, "

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from peer_cli import messages
-from peer_cli.catalog import Catalog
 from peer_cli.games import Games
-from peer_cli.identity import Identity
 from peer_cli.install import transaction
 from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.folder import LibraryError, check_games_dir
@@ -24,12 +22,13 @@ from peer_cli.limits import RateLimiter, parse_rate
 from peer_cli.messages import CommandError
 from peer_cli.network import wire
 from peer_cli.network.address import Address, parse_address
+from peer_cli.network.certificate import self_signed, server_tls
 from peer_cli.network.connections import ConnectError, Connections
 from peer_cli.network.handshake import LocalParty
 from peer_cli.network.listener import Listener
 from peer_cli.network.peers import KnownPeers, is_source
 from peer_cli.network.session import Question, Session
-from peer_cli.settings import Settings
+from peer_cli.startup import Opened
 from peer_cli.transfer import staging
 from peer_cli.transfer.fetch import DownloadContext, Source
 from peer_cli.transfer.serve import Server
@@ -43,15 +42,11 @@ class Peer:
 
     def __init__(
         self,
-        settings: Settings,
-        catalog: Catalog,
-        identity: Identity,
-        swarm_key: bytes,
-        listening: socket.socket,
-        address: Address,
+        opened: Opened,
         index: ContentIndex,
         emit: Callable[[messages.Event], None],
     ) -> None:
+        settings, catalog, identity, swarm_key, listening, address = opened
         self._settings = settings
         self._catalog = catalog
         self._identity = identity
@@ -65,10 +60,12 @@ class Peer:
         self._index = index
         self._library = Library(settings.games_dir.absolute(), index)
         self._peers = KnownPeers(emit)
+        certificate = self_signed(identity.private_key)
         self._connections = Connections(
-            LocalParty(identity, settings.name, self._address.port, swarm_key),
-            self._address,
+            LocalParty(identity, settings.name, address.port, swarm_key, certificate),
+            address,
             self._peers,
+            server_tls(certificate, settings.state_dir),
             advertised=self._advertised,
             answer=self._answer,
         )

@@ -3,17 +3,15 @@
 import argparse
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 from peer_cli.limits import parse_rate
 from peer_cli.names import UnsafeName, check_game_id
 from peer_cli.network.address import Address, parse_address, primary_ip
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """How this peer runs. Rates are bytes per second, None for no limit."""
 
     name: str

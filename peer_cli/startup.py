@@ -1,22 +1,22 @@
-"""Opens everything a peer needs, or says in one line what stands in the way."""
+"""Opens what a peer needs before it is ready, or says in one line what stands in the way.
+
+Imports little: from the moment that the port is bound others can connect, so `local-peer-ready` is
+said then, and what it takes to serve them is imported while the system takes their connections.
+"""
 
 import ipaddress
-import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from peer_cli import messages
 from peer_cli.catalog import Catalog, CatalogError, load_catalog
-from peer_cli.identity import IdentityError, load_or_create
+from peer_cli.identity import Identity, IdentityError, load_or_create
 from peer_cli.library.folder import LibraryError, check_games_dir
-from peer_cli.network import listener, wire
+from peer_cli.network import port
 from peer_cli.network.address import Address, primary_ip
 from peer_cli.settings import Settings
-
-if TYPE_CHECKING:
-    from peer_cli.peer import Peer
 
 MAX_SWARM_KEY_BYTES = 64 << 10
 
@@ -25,15 +25,22 @@ class StartupError(Exception):
     """The peer cannot start; one clear line says why."""
 
 
-def open_peer(settings: Settings, emit: Callable[[messages.Event], None]) -> "Peer":
-    """Check what the flags name, bind the port, say so, and return the peer.
+class Opened(NamedTuple):
+    """What a peer starts with. `address` is where others reach `listening`."""
 
-    From the moment that the port is bound others can connect, so `local-peer-ready` is said then;
-    what it takes to serve them is imported after that, while the system takes their connections.
+    settings: Settings
+    catalog: Catalog
+    identity: Identity
+    swarm_key: bytes
+    listening: socket.socket
+    address: Address
+
+
+def open_peer(settings: Settings, emit: Callable[[messages.Event], None]) -> Opened:
+    """Check what the flags name, bind the port, and say that the peer is ready.
+
     Raises StartupError.
     """
-    # Hostile or broken connections end in many ways; asyncio's own notes about them help nobody.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         catalog = load_catalog(settings.catalog_db)
         check_games_dir(settings.games_dir)
@@ -49,14 +56,10 @@ def open_peer(settings: Settings, emit: Callable[[messages.Event], None]) -> "Pe
             peer_id=identity.peer_id,
             name=settings.name,
             addr=str(address),
-            protocol=wire.PROTOCOL_VERSION,
+            protocol=port.PROTOCOL_VERSION,
         )
     )
-    from peer_cli.library.index import ContentIndex
-    from peer_cli.peer import Peer
-
-    index = ContentIndex(settings.state_dir / "index.db")
-    return Peer(settings, catalog, identity, swarm_key, listening, address, index, emit)
+    return Opened(settings, catalog, identity, swarm_key, listening, address)
 
 
 def _seed_fixtures(settings: Settings, catalog: Catalog) -> None:
@@ -93,7 +96,7 @@ def _read_swarm_key(path: Path | None) -> bytes:
 
 def _bind(settings: Settings) -> tuple[socket.socket, Address]:
     try:
-        listening = listener.bind(settings.listen)
+        listening = port.bind(settings.listen)
     except OSError as error:
         raise StartupError(f"Cannot listen on {settings.listen}: {error.strerror}.") from error
     bound = ipaddress.ip_address(settings.listen.ip)

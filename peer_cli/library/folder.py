@@ -1,7 +1,7 @@
 """The games folder itself: whether it can be used."""
 
 import errno
-import tempfile
+import os
 from pathlib import Path
 
 
@@ -20,9 +20,8 @@ def check_games_dir(path: Path) -> None:
         )
     try:
         next(path.iterdir(), None)
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        read_only = os.statvfs(path).f_flag & os.ST_RDONLY
     except OSError as error:
-        if error.errno == errno.EROFS:
-            return
         raise LibraryError(f"The games folder {path} cannot be used: {error.strerror}.") from error
+    if not read_only and not os.access(path, os.W_OK | os.X_OK):
+        raise LibraryError(f"The games folder {path} cannot be used: {os.strerror(errno.EACCES)}.")

@@ -10,6 +10,7 @@ from typing import Any
 
 from peer_cli.network import handshake, wire
 from peer_cli.network.address import Address
+from peer_cli.network.certificate import client_tls
 from peer_cli.network.handshake import HandshakeError, LocalParty, RemoteParty
 from peer_cli.network.peers import KnownPeers
 from peer_cli.network.session import EndReason, Question, Session
@@ -34,6 +35,7 @@ class Connections:
         party: LocalParty,
         own_address: Address,
         peers: KnownPeers,
+        server_tls: ssl.SSLContext,
         *,
         advertised: Callable[[], Awaitable[list[wire.Game]]],
         answer: Callable[[Session, Question], Awaitable[wire.Answer]],
@@ -43,9 +45,8 @@ class Connections:
         self._peers = peers
         self._advertised = advertised
         self._answer = answer
-        self._server_tls = handshake.server_tls(party.identity)
-        self._client_tls = handshake.client_tls()
-        self._fingerprint = handshake.certificate_fingerprint(party.identity.pem_file.read_text())
+        self._server_tls = server_tls
+        self._client_tls = client_tls()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sessions: set[Session] = set()
         self._closing = False
@@ -154,9 +155,7 @@ class Connections:
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
             async with asyncio.timeout(handshake.HANDSHAKE_TIMEOUT_S):
-                remote = await handshake.accept_handshake(
-                    reader, writer, self._party, self._fingerprint
-                )
+                remote = await handshake.accept_handshake(reader, writer, self._party)
         except (HandshakeError, OSError, EOFError, wire.WireError, TimeoutError):
             writer.close()
             return

@@ -11,12 +11,13 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-import ssl
 from dataclasses import dataclass
 from typing import Literal
 
 from peer_cli.identity import Identity, peer_id_of, verify
 from peer_cli.network import wire
+from peer_cli.network.certificate import Certificate
+from peer_cli.network.port import PROTOCOL_VERSION
 
 HANDSHAKE_TIMEOUT_S = 5.0
 
@@ -37,6 +38,7 @@ class LocalParty:
     name: str
     port: int
     swarm_key: bytes
+    certificate: Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +48,6 @@ class RemoteParty:
     peer_id: str
     name: str
     port: int
-
-
-def server_tls(identity: Identity) -> ssl.SSLContext:
-    """Return the context of the accepting side. Raises ssl.SSLError for an unusable identity."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.num_tickets = 0
-    context.load_cert_chain(identity.pem_file)
-    return context
-
-
-def client_tls() -> ssl.SSLContext:
-    """Return the context of the connecting side: the transcript, not a CA, vouches for the peer."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def certificate_fingerprint(pem: str) -> bytes:
-    """Return the SHA-256 of the first certificate in a PEM text."""
-    begin = pem.index("-----BEGIN CERTIFICATE-----")
-    end = pem.index("-----END CERTIFICATE-----", begin) + len("-----END CERTIFICATE-----")
-    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem[begin:end])).digest()
 
 
 async def connect_handshake(
@@ -93,15 +70,13 @@ async def connect_handshake(
 
 
 async def accept_handshake(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    party: LocalParty,
-    fingerprint: bytes,
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, party: LocalParty
 ) -> RemoteParty:
-    """Carry out the accepting side; `fingerprint` is that of the own certificate.
+    """Carry out the accepting side. A refusal is told to the other side.
 
-    Raises HandshakeError, wire.WireError, EOFError, OSError. A refusal is told to the other side.
+    Raises HandshakeError, wire.WireError, EOFError, OSError.
     """
+    fingerprint = party.certificate.fingerprint
     try:
         theirs = await _expect_hello(reader, party)
         ours = _hello(party)
@@ -118,7 +93,7 @@ async def accept_handshake(
 
 def _hello(party: LocalParty) -> wire.Hello:
     return wire.Hello(
-        protocol=wire.PROTOCOL_VERSION,
+        protocol=PROTOCOL_VERSION,
         public_key=party.identity.public_key,
         nonce=secrets.token_bytes(32),
         name=party.name,
@@ -132,10 +107,10 @@ async def _expect_hello(reader: asyncio.StreamReader, party: LocalParty) -> wire
         raise HandshakeError(message.code, message.reason)
     if not isinstance(message, wire.Hello):
         raise wire.WireError("Expected a hello.")
-    if message.protocol != wire.PROTOCOL_VERSION:
+    if message.protocol != PROTOCOL_VERSION:
         raise HandshakeError(
             "protocol-version",
-            f"The peer speaks protocol {message.protocol}, this one {wire.PROTOCOL_VERSION}.",
+            f"The peer speaks protocol {message.protocol}, this one {PROTOCOL_VERSION}.",
         )
     if message.public_key == party.identity.public_key:
         # Either our own address, or someone who shows our key: nobody else can have our id.

@@ -19,21 +19,6 @@ ControlHandler = Callable[[socket.socket, Address], Awaitable[None]]
 DataHandler = Callable[[socket.socket, Address, bytes], Awaitable[None]]
 
 
-def bind(address: Address) -> socket.socket:
-    """Bind and listen. Raises OSError."""
-    family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((address.ip, address.port))
-        listening.listen(512)
-        listening.setblocking(False)
-    except OSError:
-        listening.close()
-        raise
-    return listening
-
-
 class Listener:
     """Accepts on a listening socket until it is closed."""
 

@@ -10,7 +10,6 @@ from typing import Annotated, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta
 
-PROTOCOL_VERSION = 1
 DATA_MAGIC = b"LSD1"  # opens a data connection; a control session opens with TLS's 0x16
 TICKET_BYTES = 32
 

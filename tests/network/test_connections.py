@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from tls_pair import make_party, run
+from tls_pair import make_party, run, tls_of
 
 from peer_cli import messages
 from peer_cli.network import connections as connections_module
 from peer_cli.network import handshake, wire
 from peer_cli.network.address import Address
+from peer_cli.network.certificate import client_tls
 from peer_cli.network.connections import ConnectError, Connections
 from peer_cli.network.handshake import LocalParty
-from peer_cli.network.listener import Listener, bind
+from peer_cli.network.listener import Listener
 from peer_cli.network.peers import KnownPeers
+from peer_cli.network.port import bind
 from peer_cli.network.session import DeniedError, Question, Session
 
 GAME = wire.Game(
@@ -36,7 +38,12 @@ class Node:
         self.peers = KnownPeers(self._emit)
         self.address = Address(*listening.getsockname())
         self.connections = Connections(
-            party, self.address, self.peers, advertised=self._advertised, answer=self._answer
+            party,
+            self.address,
+            self.peers,
+            tls_of(party),
+            advertised=self._advertised,
+            answer=self._answer,
         )
         self.listener = Listener(listening, self.connections.accept, self._no_data)
         self._more = asyncio.Event()
@@ -295,7 +302,7 @@ def test_tls_without_a_handshake_is_given_up(
         writer.close()
 
     async def scenario() -> None:
-        tls = handshake.server_tls(make_party(tmp_path, "eve").identity)
+        tls = tls_of(make_party(tmp_path, "eve"))
         server = await asyncio.start_server(reply, "127.0.0.1", 0, ssl=tls)
         async with node(tmp_path, "ann") as ann:
             address = Address(*server.sockets[0].getsockname())
@@ -316,7 +323,7 @@ def test_a_stranger_within_tls_is_closed(
 
     async def scenario() -> None:
         async with node(tmp_path, "ann") as ann:
-            reader, writer = await asyncio.open_connection(*ann.address, ssl=handshake.client_tls())
+            reader, writer = await asyncio.open_connection(*ann.address, ssl=client_tls())
             if says is not None:
                 writer.write(says)
             assert await reader.read() == b""
@@ -352,13 +359,11 @@ def test_a_peer_lost_before_its_library_came_is_told_at_once(
     eve = make_party(tmp_path, "eve")
 
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        pem = eve.identity.pem_file.read_text()
-        fingerprint = handshake.certificate_fingerprint(pem)
-        await handshake.accept_handshake(reader, writer, eve, fingerprint)
+        await handshake.accept_handshake(reader, writer, eve)
         writer.close()
 
     async def scenario() -> None:
-        tls = handshake.server_tls(eve.identity)
+        tls = tls_of(eve)
         server = await asyncio.start_server(reply, "127.0.0.1", 0, ssl=tls)
         async with node(tmp_path, "ann") as ann:
             error = await error_of(ann, Address(*server.sockets[0].getsockname()))

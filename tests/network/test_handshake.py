@@ -16,18 +16,16 @@ from tls_pair import (
     make_party,
     proof_of,
     run,
+    tls_of,
     tls_pair,
 )
 
 from peer_cli.identity import peer_id_of
 from peer_cli.network import handshake, wire
+from peer_cli.network.certificate import client_tls
 from peer_cli.network.handshake import HandshakeError, LocalParty, RemoteParty
 
 Outcome = RemoteParty | BaseException
-
-
-def fingerprint(party: LocalParty) -> bytes:
-    return handshake.certificate_fingerprint(party.identity.pem_file.read_text())
 
 
 async def connect_on(end: End, party: LocalParty) -> Outcome:
@@ -40,7 +38,7 @@ async def connect_on(end: End, party: LocalParty) -> Outcome:
 
 async def accept_on(end: End, party: LocalParty) -> Outcome:
     try:
-        return await handshake.accept_handshake(end.reader, end.writer, party, fingerprint(party))
+        return await handshake.accept_handshake(end.reader, end.writer, party)
     except (HandshakeError, wire.WireError, EOFError, OSError) as error:
         end.writer.close()
         return error
@@ -48,7 +46,7 @@ async def accept_on(end: End, party: LocalParty) -> Outcome:
 
 def shake(connecting: LocalParty, accepting: LocalParty) -> tuple[Outcome, Outcome]:
     async def scenario() -> tuple[Outcome, Outcome]:
-        async with tls_pair(accepting.identity) as (client, server):
+        async with tls_pair(accepting) as (client, server):
             ours, theirs = await asyncio.gather(
                 connect_on(client, connecting), accept_on(server, accepting)
             )
@@ -115,7 +113,7 @@ def test_the_words_of_the_protocol_are_enough_to_connect(tmp_path: Path) -> None
     ann, ben = make_party(tmp_path, "ann", 4001, b"k"), make_party(tmp_path, "ben", 4002, b"k")
 
     async def scenario() -> None:
-        async with tls_pair(ben.identity) as (client, server):
+        async with tls_pair(ben) as (client, server):
             accepting = asyncio.create_task(accept_on(server, ben))
             assert await rogue_connects(client, ann) == wire.Welcome()
             assert await accepting == RemoteParty(ann.identity.peer_id, "ann", 4001)
@@ -137,7 +135,7 @@ def test_the_accepting_side_refuses(tmp_path: Path, kind: str, code: str) -> Non
     eve = make_party(tmp_path, "eve")
 
     async def scenario() -> tuple[wire.HandshakeMessage, Outcome, bytes]:
-        async with tls_pair(ben.identity) as (client, server):
+        async with tls_pair(ben) as (client, server):
             accepting = asyncio.create_task(accept_on(server, ben))
             match kind:
                 case "another swarm key":
@@ -164,7 +162,7 @@ def test_a_proof_of_an_earlier_session_is_worth_nothing(tmp_path: Path) -> None:
 
     async def scenario() -> wire.HandshakeMessage:
         ours = hello_of(ann)
-        async with tls_pair(ben.identity) as (client, server):
+        async with tls_pair(ben) as (client, server):
             accepting = asyncio.create_task(accept_on(server, ben))
             client.send(ours)
             theirs = await client.receive()
@@ -175,7 +173,7 @@ def test_a_proof_of_an_earlier_session_is_worth_nothing(tmp_path: Path) -> None:
             client.send(recorded[0])
             assert await client.receive() == wire.Welcome()
             await accepting
-        async with tls_pair(ben.identity) as (client, server):
+        async with tls_pair(ben) as (client, server):
             accepting = asyncio.create_task(accept_on(server, ben))
             client.send(ours)
             await client.receive()
@@ -195,7 +193,7 @@ def opening(tmp_path: Path, *frames: bytes) -> tuple[Outcome, bytes]:
     ben = make_party(tmp_path, "ben")
 
     async def scenario() -> tuple[Outcome, bytes]:
-        async with tls_pair(ben.identity) as (client, server):
+        async with tls_pair(ben) as (client, server):
             accepting = asyncio.create_task(accept_on(server, ben))
             for frame in frames:
                 client.writer.write(frame)
@@ -261,9 +259,9 @@ async def rogue_accepts(
 
 
 def certificate_of(party: LocalParty) -> bytes:
-    pem = party.identity.pem_file.read_text()
+    pem = party.certificate.pem.decode()
     certificate = ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE") :])
-    assert hashlib.sha256(certificate).digest() == fingerprint(party)
+    assert hashlib.sha256(certificate).digest() == party.certificate.fingerprint
     return certificate
 
 
@@ -283,7 +281,7 @@ def test_the_connecting_side_refuses_and_proves_nothing(
     ann, ben, eve = (make_party(tmp_path, name) for name in ("ann", "ben", "eve"))
 
     async def scenario() -> tuple[Outcome, bytes]:
-        async with tls_pair(eve.identity) as (client, server):
+        async with tls_pair(eve) as (client, server):
             connecting = asyncio.create_task(connect_on(client, ann))
             own = certificate_of(eve)
             match kind:
@@ -326,8 +324,8 @@ def test_a_man_in_the_middle_is_found_out(tmp_path: Path) -> None:
 
     async def scenario() -> tuple[Outcome, Outcome]:
         async with (
-            tls_pair(eve.identity) as (client, to_client),
-            tls_pair(ben.identity) as (to_server, server),
+            tls_pair(eve) as (client, to_client),
+            tls_pair(ben) as (to_server, server),
         ):
             relays = [
                 asyncio.create_task(relay(to_client.reader, to_server.writer)),
@@ -358,7 +356,7 @@ def test_anything_but_a_hello_ends_it_for_the_connecting_side(
     ann, eve = make_party(tmp_path, "ann"), make_party(tmp_path, "eve")
 
     async def scenario() -> Outcome:
-        async with tls_pair(eve.identity) as (client, server):
+        async with tls_pair(eve) as (client, server):
             server.send(message)
             return await connect_on(client, ann)
 
@@ -369,7 +367,7 @@ def test_a_refusal_is_told_with_its_reason(tmp_path: Path) -> None:
     ann, eve = make_party(tmp_path, "ann"), make_party(tmp_path, "eve")
 
     async def scenario() -> Outcome:
-        async with tls_pair(eve.identity) as (client, server):
+        async with tls_pair(eve) as (client, server):
             server.send(wire.Refused(code="busy", reason="Come back later."))
             return await connect_on(client, ann)
 
@@ -380,13 +378,13 @@ def test_a_refusal_is_told_with_its_reason(tmp_path: Path) -> None:
 
 def test_older_tls_is_not_spoken(tmp_path: Path) -> None:
     ben = make_party(tmp_path, "ben")
-    old = handshake.client_tls()
+    old = client_tls()
     old.minimum_version = ssl.TLSVersion.TLSv1_2
     old.maximum_version = ssl.TLSVersion.TLSv1_2
 
     async def scenario() -> None:
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            async with connected(handshake.server_tls(ben.identity), old):
+            async with connected(tls_of(ben), old):
                 pass
 
     run(scenario)

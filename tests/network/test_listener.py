@@ -9,7 +9,8 @@ from tls_pair import run
 from peer_cli.network import listener as listener_module
 from peer_cli.network import wire
 from peer_cli.network.address import Address
-from peer_cli.network.listener import Listener, bind
+from peer_cli.network.listener import Listener
+from peer_cli.network.port import bind
 
 TICKET = bytes(range(32))
 

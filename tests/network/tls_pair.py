@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import hmac
 import ssl
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import TypeVar
 
 import msgspec
 
-from peer_cli.identity import Identity, load_or_create
+from peer_cli.identity import load_or_create
 from peer_cli.network import wire
-from peer_cli.network.handshake import LocalParty, client_tls, server_tls
+from peer_cli.network.certificate import client_tls, self_signed, server_tls
+from peer_cli.network.handshake import LocalParty
 
 TIMEOUT_S = 10.0
 
@@ -75,15 +77,21 @@ async def connected(
 
 
 @contextlib.asynccontextmanager
-async def tls_pair(accepting: Identity) -> AsyncIterator[tuple[End, End]]:
-    async with connected(server_tls(accepting), client_tls()) as ends:
+async def tls_pair(accepting: LocalParty) -> AsyncIterator[tuple[End, End]]:
+    async with connected(tls_of(accepting), client_tls()) as ends:
         yield ends
 
 
 def make_party(folder: Path, name: str, port: int = 4000, swarm_key: bytes = b"") -> LocalParty:
     state_dir = folder / name
     state_dir.mkdir(exist_ok=True)
-    return LocalParty(load_or_create(state_dir), name, port, swarm_key)
+    identity = load_or_create(state_dir)
+    return LocalParty(identity, name, port, swarm_key, self_signed(identity.private_key))
+
+
+def tls_of(party: LocalParty) -> ssl.SSLContext:
+    """The context with which a party accepts."""
+    return server_tls(party.certificate, Path(tempfile.gettempdir()))
 
 
 def hello_of(party: LocalParty) -> wire.Hello:
@@ -145,5 +153,5 @@ def certificate_seen_by(end: End) -> bytes:
 
 def claiming(thief: LocalParty, owner: LocalParty) -> LocalParty:
     """A party that shows the owner's public key, but can only sign with its own."""
-    stolen = replace(thief.identity, public_key=owner.identity.public_key)
+    stolen = thief.identity._replace(public_key=owner.identity.public_key)
     return replace(thief, identity=stolen)

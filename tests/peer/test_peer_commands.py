@@ -19,7 +19,7 @@ class Bench:
 
     def __init__(self, handle: Handle) -> None:
         self._reading, self._writing = os.pipe()
-        self._output = Output(self._writing, lambda: None)
+        self._output = Output(self._writing)
         self.leaving = asyncio.Event()
         self.commands = Commands(handle, self._output, self.leaving)
 

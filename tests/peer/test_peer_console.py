@@ -114,7 +114,8 @@ ROUNDS = 100  # three lines each; they fit into a pipe that nobody reads yet
 
 
 def test_lines_leave_in_order_and_events_are_numbered(pipe: Pipe) -> None:
-    output = Output(pipe.writing, not_called)
+    output = Output(pipe.writing)
+    output.on_closed(not_called)
     for number in range(ROUNDS):
         output.emit(messages.DownloadCancelled(game_id=str(number)))
         output.result(number, messages.Empty())
@@ -131,7 +132,8 @@ def test_lines_leave_in_order_and_events_are_numbered(pipe: Pipe) -> None:
 
 
 def test_each_line_leaves_at_once(pipe: Pipe) -> None:
-    output = Output(pipe.writing, not_called)
+    output = Output(pipe.writing)
+    output.on_closed(not_called)
     with os.fdopen(os.dup(pipe.reading), "rb") as file:
         for number in range(3):
             output.result(number, messages.Empty())
@@ -140,7 +142,8 @@ def test_each_line_leaves_at_once(pipe: Pipe) -> None:
 
 
 def test_a_line_longer_than_the_pipe_arrives_whole(pipe: Pipe) -> None:
-    output = Output(pipe.writing, not_called)
+    output = Output(pipe.writing)
+    output.on_closed(not_called)
     text = "x" * (1 << 20)
     output.result(1, messages.SetGamesDirResult(path=text))
     with os.fdopen(os.dup(pipe.reading), "rb") as file:
@@ -150,7 +153,8 @@ def test_a_line_longer_than_the_pipe_arrives_whole(pipe: Pipe) -> None:
 
 def test_a_reader_that_is_gone_is_told_and_holds_up_nothing(pipe: Pipe) -> None:
     closed = threading.Event()
-    output = Output(pipe.writing, closed.set)
+    output = Output(pipe.writing)
+    output.on_closed(closed.set)
     pipe.close(pipe.reading)
     output.emit(messages.DownloadCancelled(game_id="g"))
     assert closed.wait(TIMEOUT_S)
@@ -160,15 +164,27 @@ def test_a_reader_that_is_gone_is_told_and_holds_up_nothing(pipe: Pipe) -> None:
     output.close(TIMEOUT_S)
 
 
+def test_a_reader_that_was_gone_before_anybody_asked_is_told_too(pipe: Pipe) -> None:
+    output = Output(pipe.writing)
+    pipe.close(pipe.reading)
+    output.emit(messages.DownloadCancelled(game_id="g"))
+    with output._changed:
+        assert output._changed.wait_for(lambda: output._closed, TIMEOUT_S)
+    told: list[str] = []
+    output.on_closed(lambda: told.append("gone"))
+    assert told == ["gone"]
+    output.close(TIMEOUT_S)
+
+
 def test_closing_gives_up_on_a_reader_that_does_not_read(pipe: Pipe) -> None:
-    output = Output(pipe.writing, lambda: None)
+    output = Output(pipe.writing)
     output.result(None, messages.SetGamesDirResult(path="x" * (1 << 20)))
     output.close(0.05)  # returns, with the thread still stuck in its write
     pipe.close(pipe.reading)
 
 
 def test_input_waits_while_much_output_does(pipe: Pipe) -> None:
-    output = Output(pipe.writing, lambda: None)
+    output = Output(pipe.writing)
     passed = threading.Event()
 
     def wait() -> None:
@@ -203,7 +219,8 @@ def test_input_waits_while_much_output_does(pipe: Pipe) -> None:
 @contextlib.contextmanager
 def silent_output() -> Iterator[Output]:
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - os.devnull is a name, not a path
-        output = Output(nowhere.fileno(), not_called)
+        output = Output(nowhere.fileno())
+        output.on_closed(not_called)
         yield output
         output.close(TIMEOUT_S)
 

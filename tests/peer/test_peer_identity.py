@@ -1,15 +1,18 @@
+import os
 import stat
 import threading
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from peer_cli import identity as identity_module
-from peer_cli.identity import Identity, IdentityError, load_or_create, peer_id_of, verify
-from peer_cli.network.handshake import certificate_fingerprint, server_tls
+from peer_cli.identity import (
+    KEY_FILE,
+    Identity,
+    IdentityError,
+    load_or_create,
+    peer_id_of,
+    verify,
+)
 
 
 def test_the_identity_is_made_once_and_kept(tmp_path: Path) -> None:
@@ -17,11 +20,12 @@ def test_the_identity_is_made_once_and_kept(tmp_path: Path) -> None:
     again = load_or_create(tmp_path)
     assert (again.peer_id, again.public_key) == (made.peer_id, made.public_key)
     assert verify(again.public_key, made.sign(b"text"), b"text")
-    assert [path.name for path in tmp_path.iterdir()] == ["identity.pem"]
+    assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
 def test_others_cannot_read_the_key(tmp_path: Path) -> None:
-    mode = load_or_create(tmp_path).pem_file.stat().st_mode
+    load_or_create(tmp_path)
+    mode = (tmp_path / KEY_FILE).stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
 
 
@@ -38,50 +42,32 @@ def test_the_id_is_the_hash_of_the_public_key() -> None:
     assert peer_id_of(key) == "mmg42klgyqzwneiskrelxms3j72bfje4"
 
 
-def test_the_certificate_serves_tls_and_has_a_fingerprint(tmp_path: Path) -> None:
-    made = load_or_create(tmp_path)
-    server_tls(made)
-    assert len(certificate_fingerprint(made.pem_file.read_text())) == 32
-
-
-def damaged(pem: bytes) -> dict[str, bytes]:
-    half = len(pem) // 2
-    encrypted = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(b"secret"),
-    )
-    elliptic = generate_private_key(SECP256R1()).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+def damaged(key: bytes) -> dict[str, bytes]:
     return {
         "empty": b"",
-        "zeros": bytes(len(pem)),
-        "half a key": pem[: pem.index(b"-----END PRIVATE")],
-        "only the certificate": pem[pem.index(b"-----BEGIN CERTIFICATE") :],
-        "a letter in the key": pem.replace(pem[30:40], b"!!!!!!!!!!"),
-        "another kind of key": elliptic,
-        "text": b"Hello" * half,
-        "encrypted": encrypted,
-        "garbage behind it": pem + b"\xff\xfe",
+        "zeros": bytes(len(key)),
+        "half a key": key[: len(key) // 2],
+        "a bit in the seed": bytes([key[0] ^ 1]) + key[1:],
+        "a bit in the public key": key[:-1] + bytes([key[-1] ^ 1]),
+        "text": b"Hello" * 20,
+        "garbage behind it": key + b"\xff\xfe",
     }
 
 
-@pytest.mark.parametrize("kind", list(damaged(b"-----END PRIVATE-----BEGIN CERTIFICATE")))
+@pytest.mark.parametrize("kind", list(damaged(bytes(64))))
 def test_a_damaged_identity_is_an_error_and_never_replaced(tmp_path: Path, kind: str) -> None:
-    pem_file = load_or_create(tmp_path).pem_file
-    broken = damaged(pem_file.read_bytes())[kind]
-    pem_file.write_bytes(broken)
-    with pytest.raises(IdentityError, match=r"^The identity .*identity\.pem .*\.$") as caught:
+    load_or_create(tmp_path)
+    key_file = tmp_path / KEY_FILE
+    broken = damaged(key_file.read_bytes())[kind]
+    key_file.write_bytes(broken)
+    with pytest.raises(IdentityError, match=r"^The identity .*identity\.key .*\.$") as caught:
         load_or_create(tmp_path)
     assert "\n" not in str(caught.value)
-    assert pem_file.read_bytes() == broken
+    assert key_file.read_bytes() == broken
 
 
 def test_an_identity_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "identity.pem").mkdir()
+    (tmp_path / KEY_FILE).mkdir()
     with pytest.raises(IdentityError, match=r"Cannot read the identity .*: Is a directory"):
         load_or_create(tmp_path)
 
@@ -95,13 +81,13 @@ def test_of_two_starts_at_once_one_makes_it_and_both_have_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both_made_a_key = threading.Barrier(2)
-    certificate = identity_module._self_signed_certificate
+    link = os.link
 
-    def together(private_key: Ed25519PrivateKey) -> bytes:
+    def together(made: Path, key_file: Path) -> None:
         both_made_a_key.wait(10)
-        return certificate(private_key)
+        link(made, key_file)
 
-    monkeypatch.setattr(identity_module, "_self_signed_certificate", together)
+    monkeypatch.setattr("os.link", together)
     found: list[Identity] = []
     threads = [
         threading.Thread(target=lambda: found.append(load_or_create(tmp_path))) for _ in range(2)
@@ -112,7 +98,7 @@ def test_of_two_starts_at_once_one_makes_it_and_both_have_it(
         thread.join(10)
     assert len(found) == 2
     assert found[0].peer_id == found[1].peer_id == load_or_create(tmp_path).peer_id
-    assert [path.name for path in tmp_path.iterdir()] == ["identity.pem"]
+    assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
 @pytest.mark.parametrize(

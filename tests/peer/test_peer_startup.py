@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from peer_process import Place, make_place, run_peer
 
-from peer_cli.identity import load_or_create
+from peer_cli.identity import KEY_FILE, load_or_create
 
 Flags = dict[str, object]
 
@@ -53,33 +53,15 @@ def state_below_a_file(place: Place) -> Flags:
 
 def identity_is_damaged(place: Place) -> Flags:
     place.state_dir.mkdir()
-    (place.state_dir / "identity.pem").write_text("damaged")
-    return {}
-
-
-def identity_without_certificate(place: Place) -> Flags:
-    place.state_dir.mkdir()
-    pem_file = load_or_create(place.state_dir).pem_file
-    pem = pem_file.read_text()
-    pem_file.write_text(pem[: pem.index("-----BEGIN CERTIFICATE")])
-    return {}
-
-
-def identity_with_another_certificate(place: Place) -> Flags:
-    place.state_dir.mkdir()
-    pem_file = load_or_create(place.state_dir).pem_file
-    key = pem_file.read_text()
-    pem_file.unlink()
-    other = load_or_create(place.state_dir).pem_file.read_text()
-    begin = "-----BEGIN CERTIFICATE"
-    pem_file.write_text(key[: key.index(begin)] + other[other.index(begin) :])
+    (place.state_dir / KEY_FILE).write_text("damaged")
     return {}
 
 
 def identity_with_a_tail_of_garbage(place: Place) -> Flags:
     place.state_dir.mkdir()
-    pem_file = load_or_create(place.state_dir).pem_file
-    pem_file.write_bytes(pem_file.read_bytes() + b"\xff\xfe")
+    load_or_create(place.state_dir)
+    with (place.state_dir / KEY_FILE).open("ab") as file:
+        file.write(b"\xff\xfe")
     return {}
 
 
@@ -121,8 +103,6 @@ def fixture_in_the_way_of_a_file(place: Place) -> Flags:
         ),
         (state_below_a_file, "Cannot make the state folder"),
         (identity_is_damaged, "is damaged"),
-        (identity_without_certificate, "cannot be used"),
-        (identity_with_another_certificate, "cannot be used"),
         (identity_with_a_tail_of_garbage, "is damaged"),
         (missing_swarm_key, "Cannot read the swarm key"),
         (blank_swarm_key, "must hold 1 to 65536 bytes"),
