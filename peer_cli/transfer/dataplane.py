@@ -98,6 +98,7 @@ class DataConnection:
         """Send bytes of an open file. Raises TransferLostError, TransferCancelledError."""
         end = offset + length
         while offset < end:
+            self._check_receiver()
             count = self._slice(end - offset)
             try:
                 sent = os.sendfile(self._descriptor(), file, offset, count)
@@ -140,6 +141,7 @@ class DataConnection:
         Raises TransferLostError, TransferCancelledError.
         """
         while True:
+            self._check_receiver()
             count = self._slice(PIPE_BYTES)
             try:
                 if sys.platform == "linux":
@@ -192,6 +194,22 @@ class DataConnection:
         if not self.limiter.acquire(count, self.cancelled):
             raise TransferCancelledError
         self._check_cancelled()
+
+    def _check_receiver(self) -> None:
+        """Raise TransferLostError when the receiver has closed: it says nothing after its ticket.
+
+        What is sent to a machine, or container, that is no more comes back as no error.
+        """
+        try:
+            ended = not self._connection().recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._check_cancelled()
+            raise _lost(error, "the receiver") from error
+        if ended:
+            self._check_cancelled()
+            raise TransferLostError("the receiver is gone")
 
     def _connection(self) -> socket.socket:
         if self._socket is None:
