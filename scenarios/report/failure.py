@@ -4,6 +4,7 @@ The form of that text is given by ``core.window`` (waits) and ``core.checks``.
 """
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -13,7 +14,6 @@ from scenarios.report.model import Failure
 from scenarios.report.reading import NodeLines, Record
 
 CAUSES: Mapping[str, str] = {
-    "check": "What was found is not what was expected.",
     "unexpected-event": "An event came that made further waiting pointless.",
     "node-ended": "The peer that was waited for had ended.",
     "another-node-ended": "A peer ended though nobody had asked it to.",
@@ -22,6 +22,7 @@ CAUSES: Mapping[str, str] = {
     "timeout-still-moving": "The time was up while peers were still talking.",
 }
 _KINDS: Mapping[str, Literal["wait", "always"]] = {"wait": "wait", "always": "always"}
+ROUNDING_S = 1e-6  # of the times in the files
 _NEAR = "Near misses"
 _INSTEAD = "Instead came: "
 _PICTURE = "Faults placed:"
@@ -34,7 +35,10 @@ _REASONS = (
 )
 _REFUSED = re.compile(r"(?P<node>\S+) refused `(?P<command>[^`]*)` \([^)]*\): (?P<error>.*)")
 _AT = re.compile(r"^at (test_\S+\.py:\d+)$", re.MULTILINE)
-_GOT = re.compile(r"got (?P<got>.*?), wanted (?P<wanted>.*)", re.DOTALL)
+_GOT = re.compile(
+    r"got (?P<got>.*?), wanted (?P<wanted>.*?)(; (?P<apart>missing \[.*\], not wanted \[.*\]))?",
+    re.DOTALL,
+)
 
 
 def failure_of(text: str, records: Sequence[Record], nodes: Sequence[NodeLines]) -> Failure:
@@ -67,10 +71,14 @@ def _recorded(
         if decisive.cause == "unexpected-event":
             got = "\n".join(said[:2]).partition(": ")[2]
     else:
-        detail = decisive.detail.strip()
-        judged = _GOT.fullmatch(detail)
-        got, wanted = (judged["got"], judged["wanted"]) if judged else (detail, "")
-    node = decisive.node or _named(f"{decisive.what}\n{decisive.detail}", nodes)
+        detail = decisive.detail.strip("\n")
+        judged = _GOT.fullmatch(detail.strip())
+        got, wanted = (judged["got"], judged["wanted"]) if judged else (textwrap.dedent(detail), "")
+        if judged and judged["apart"]:
+            got += f"\n{judged['apart']}"
+    # What was found may speak of others; only a rule's findings begin with whom they are about.
+    about = decisive.detail if decisive.check_kind == "always" else decisive.what
+    node = decisive.node or _named(about, nodes)
     lane, line = _last_line(nodes, node, decisive.at)
     return Failure(
         expectation=decisive.what,
@@ -83,6 +91,7 @@ def _recorded(
         got=got,
         near=_near(said),
         where=_where(text),
+        source=(),
         also=(),
         lane=lane,
         line=line,
@@ -118,6 +127,7 @@ def _unrecorded(text: str, records: Sequence[Record], nodes: Sequence[NodeLines]
         got=refused["error"] if refused else "",
         near=(),
         where=_where(text),
+        source=(),
         also=(),
         lane=lane,
         line=line,
@@ -135,7 +145,7 @@ def _wanted(decisive: Record, records: Sequence[Record]) -> str:
 
 def _cause(decisive: Record, said: Sequence[str]) -> str:
     cause = decisive.cause or "check"
-    words = CAUSES.get(cause, cause.replace("-", " "))
+    words = CAUSES.get(cause, "" if cause == "check" else cause.replace("-", " "))
     # The first line of a wait's text ends with its own reason, which has the figures.
     own = said[0].partition(f" for {decisive.what}")[0] if said else ""
     for opening in _REASONS:
@@ -171,7 +181,7 @@ def _last_line(
 
     def counts(line: Line) -> bool:
         refusal = (line.message or {}).get("type") == "error"
-        return line.stream != "in" and line.at <= at + 0.001 and (refusal or not refused)
+        return line.stream != "in" and line.at <= at + ROUNDING_S and (refusal or not refused)
 
     candidates = [
         (line.at, node.label, line.index + 1)

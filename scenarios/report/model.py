@@ -138,6 +138,7 @@ class Failure:
     got: str  # what arrived instead
     near: Sequence[str]  # lines of the right name that were not what was wanted
     where: str  # in the scenario's source
+    source: Sequence[str]  # the lines up to there, as they are when the report is written
     also: Sequence[str]  # what the checks at the end found besides
     lane: str  # whose line to look at first; empty: none
     line: int

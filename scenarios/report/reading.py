@@ -1,6 +1,7 @@
 """Reads a finished run folder back: the verdicts, what the scenarios did, what the nodes said."""
 
 import json
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 from scenarios.core.log import Line, Stream, json_object
 from scenarios.results import RunInfo, ScenarioResult
 
+SCENARIOS = Path(__file__).parents[1]
 SCENARIO_FILE = "scenario.jsonl"
 
 
@@ -103,6 +105,16 @@ def read_scenario(run: Path, result: ScenarioResult) -> ScenarioFolder:
         lines = [one.line(index) for index, one in enumerate(kept)]
         nodes.append(NodeLines(labels.get(stem, stem), str(path.relative_to(run)), lines))
     return ScenarioFolder(result, records, nodes, unreadable)
+
+
+def source_lines(where: str, before: int = 4) -> list[str]:
+    """Return the lines up to a place such as ``test_losses.py:65``; none when it is not found."""
+    name, _, number = where.partition(":")
+    files = list(SCENARIOS.rglob(name)) if name and number.isdigit() else []
+    if len(files) != 1:
+        return []
+    lines = files[0].read_text(encoding="utf-8").splitlines()[: int(number)]
+    return textwrap.dedent("\n".join(lines[-before - 1 :])).splitlines()
 
 
 @dataclass(frozen=True, slots=True)

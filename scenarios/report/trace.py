@@ -68,8 +68,8 @@ def _deliveries(view: ScenarioView, pids: dict[str, int]) -> Iterator[Entry]:
     flow = 0
     for transfer in view.transfers:
         for at, done in transfer.samples:
-            args = {"bytes": done}
-            yield _entry("C", f"downloaded of {transfer.game}", pids[transfer.lane], 0, at, args)
+            name = f"downloaded of {transfer.game}"
+            yield _entry("C", name, pids[transfer.lane], 0, at, {"bytes": done})
         for file in transfer.files:
             for piece in file.pieces:
                 if piece.source not in pids:

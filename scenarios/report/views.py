@@ -16,7 +16,14 @@ from scenarios.report.model import (
     Summary,
 )
 from scenarios.report.provenance import transfers
-from scenarios.report.reading import NodeLines, Record, RunResults, ScenarioFolder, text_of
+from scenarios.report.reading import (
+    NodeLines,
+    Record,
+    RunResults,
+    ScenarioFolder,
+    source_lines,
+    text_of,
+)
 from scenarios.report.thinning import allowances, cost, most_telling, shown_lines
 from scenarios.results import ScenarioResult
 
@@ -46,7 +53,12 @@ def scenario_view(folder: ScenarioFolder) -> ScenarioView:
     failure = None
     if result.outcome == "failed":
         failure = failure_of(result.failure, records, nodes)
-        failure = replace(failure, text=_short(failure.text), got=_short(failure.got))
+        failure = replace(
+            failure,
+            text=_short(failure.text),
+            got=_short(failure.got),
+            source=source_lines(failure.where),
+        )
     return ScenarioView(
         begin=min(times, default=0.0),
         end=max(times, default=0.0),

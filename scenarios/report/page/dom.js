@@ -67,6 +67,9 @@ function command(text) {
   return h("span", { class: "command" }, h("code", {}, text), copyButton(text, "the command"));
 }
 
+// The matrix marks names with backticks.
+const marked = (text) => text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
+
 const OUTCOMES = {
   passed: { sign: "✓", word: "passed" },
   failed: { sign: "✗", word: "failed" },

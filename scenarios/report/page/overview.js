@@ -12,10 +12,11 @@ const link = (key) => `#/${encodeURIComponent(key)}`;
 function overviewPage() {
   return [
     h("h1", {}, verdict()),
-    facts(),
+    FAILED.length === 0 && facts(),
     FAILED.length > 0 && h("section", { "aria-labelledby": "failures" },
       h("h2", { id: "failures" }, FAILED.length === 1 ? "The failure" : `The ${FAILED.length} failures`),
       FAILED.map(failureInOverview)),
+    FAILED.length > 0 && [h("h2", {}, "The run"), facts()],
     h("section", { "aria-labelledby": "all" }, h("h2", { id: "all" }, "All scenarios"), scenarioTable()),
   ];
 }
@@ -41,7 +42,7 @@ function failureInOverview(summary, index) {
   const draw = () => holder.replaceChildren(timeline(viewOf(summary.key), { focus: summary.failure, compact: true }).element);
   const section = h("article", { class: "failed-scenario" },
     h("h3", {}, h("a", { href: link(summary.key) }, `${title(summary)} ${summary.name}`), " ", badge("failed")),
-    h("p", { class: "quiet" }, summary.proves),
+    h("p", { class: "quiet" }, "Proves: ", marked(summary.proves)),
     failureCard(summary.failure, viewOf(summary.key)),
     holder,
     h("p", {}, h("a", { class: "button", href: link(summary.key) }, `Open ${title(summary)}: downloads, expectations, all lines`)));

@@ -12,7 +12,7 @@ function scenarioPage(key) {
   const changed = () => { picture.draw(); table.draw(); };
   return [
     h("div", { class: "title" }, h("h1", {}, `${title(summary)} ${summary.name}`), badge(summary.outcome), h("span", { class: "quiet" }, seconds(summary.duration_s, 1))),
-    h("p", {}, summary.proves && h("span", {}, h("b", {}, "Proves: "), summary.proves)),
+    h("p", {}, summary.proves && h("span", {}, h("b", {}, "Proves: "), marked(summary.proves))),
     (summary.evidence || summary.reason) && h("p", {}, h("b", {}, summary.reason ? "Reason: " : "Evidence: "), summary.evidence || summary.reason),
     summary.failure && failureCard(summary.failure, view),
     !summary.failure && h("p", {}, command(summary.again)),
@@ -35,18 +35,34 @@ function failureCard(failure, view) {
     h("p", { class: "expectation" }, failure.expectation),
     h("dl", {},
       row("Why", failure.cause),
-      row("On peer", failure.node || "no single one"),
-      row("When", waited > 0.0005 ? `since ${seconds(failure.since)}, until ${seconds(failure.at)} (${brief(waited)})` : `at ${seconds(failure.at)}`),
+      h("div", { class: "three" },
+        row("On peer", failure.node || (lane ? `not said; ${failure.lane} spoke last before it` : "no single one")),
+        row("When", waited > 0.0005 ? `since ${seconds(failure.since)}, until ${seconds(failure.at)} (${brief(waited)})` : `at ${seconds(failure.at)}`),
+        row("In the source", failure.where)),
       row("Wanted", failure.wanted && h("code", { class: "block" }, failure.wanted)),
       row(failure.wanted ? "Came instead" : "Found", failure.got && h("code", { class: "block got" }, failure.got)),
       row("Near misses", failure.near.length > 0 && h("ul", {}, failure.near.map((text) => h("li", {}, h("code", {}, short(text, 600)))))),
+      row("Unfinished", unfinished(view, failure)),
       row("Faults placed", view.faults.length ? h("ul", {}, view.faults.map((fault) => h("li", {}, faultText(fault), " ",
         fault.trigger_line > 0 && lineAt(view, fault.trigger_node, fault.trigger_line) && h("button", { type: "button", class: "small", onclick: () => openLine(view, lineAt(view, fault.trigger_node, fault.trigger_line)) }, "set off by this line")))) : "none"),
       row("Also found", failure.also.length > 0 && h("ul", {}, failure.also.map((text) => h("li", {}, h("code", { class: "block" }, text))))),
       row("Last line then", lane && lineButton(view, lane)),
-      row("In the source", failure.where),
+      row("It was doing", failure.source.length > 0 && h("pre", { class: "code", tabindex: "0", "aria-label": "The scenario's text up to the failure" }, failure.source.map((text, index) => h("span", { class: index === failure.source.length - 1 ? "here" : "" }, text + "\n")))),
       row("Run it again", command(view.summary.again))),
     h("details", {}, h("summary", {}, "All that the terminal said"), h("pre", { tabindex: "0" }, failure.text)));
+}
+
+// Downloads that were under way at that moment: how far they were, and since when nothing came.
+function unfinished(view, failure) {
+  const open = view.transfers.filter((one) => one.begin <= failure.at && (one.end === null || one.end > failure.at));
+  if (!open.length) return null;
+  return h("ul", {}, open.map((one) => {
+    const seen = one.samples.filter(([at]) => at <= failure.at), done = seen.length ? seen.at(-1)[1] : 0;
+    const last = seen.find(([, count]) => count === done);
+    const quiet = last ? failure.at - last[0] : 0;
+    return h("li", {}, `${one.lane} has ${bytes(done)} of ${bytes(one.total_bytes)} of ${one.game}`,
+      quiet > 1 && h("b", {}, `; no byte since ${seconds(last[0])}, for ${brief(quiet)}`));
+  }));
 }
 
 function faultText(fault) {

@@ -1,6 +1,6 @@
 // One lane per peer over time: lines as marks, operations as bars, faults, waits, who talked to whom.
 
-const AXIS = 26, STORY = 58, BAR = 17, MARKS = 62, NEAR = 7, LABELS = 150;
+const AXIS = 26, STORY = 88, BAR = 17, MARKS = 62, NEAR = 7, LABELS = 150;
 
 const SHAPES = {
   event: (x, y) => `M${x - 3.5},${y}a3.5,3.5 0 1 0 7,0a3.5,3.5 0 1 0 -7,0z`,
@@ -75,16 +75,19 @@ function timeline(view, options = {}) {
   function story(layer, lanes) {
     const top = AXIS;
     layer.back.append(svg("rect", { class: "lane story", x: 0, y: top, width, height: STORY }));
+    let free = 0;
     for (const [at, text] of view.steps) {
-      layer.notes.append(svg("text", { class: "step", x: x(at) + 3, y: top + 12 }, short(text, 60)),
-        svg("line", { class: "step", x1: x(at), x2: x(at), y1: top, y2: top + 16 }));
+      const place = x(at), room = place >= free;
+      if (room) free = place + 6 * Math.min(text.length, 60) + 12;
+      layer.notes.append(hover(svg("g", { class: "step" }, svg("line", { x1: place, x2: place, y1: top + 17, y2: top + 30 }),
+        room && svg("text", { x: place + 3, y: top + 27 }, short(text, 60))), () => [`step: ${text}`]));
     }
     for (const one of view.expectations) {
       if (one.kind === "wait" && one.at - one.since > span / 400) {
-        layer.waits.append(hover(svg("rect", { class: one.passed ? "wait" : "wait failed", x: x(one.since), y: top + 20, height: 9, width: Math.max(2, x(one.at) - x(one.since)) }),
+        layer.waits.append(hover(svg("rect", { class: one.passed ? "wait" : "wait failed", x: x(one.since), y: top + 35, height: 9, width: Math.max(2, x(one.at) - x(one.since)) }),
           () => [h("b", {}, one.what), h("br"), `waited ${brief(one.at - one.since)}: ${one.passed ? "it came" : "in vain"}`]));
       } else if (one.kind !== "wait" || !one.passed) {
-        const sign = svg("path", { class: one.passed ? "check" : "check failed", d: one.passed ? `M${x(one.at)},${top + 36}v14` : SHAPES.bad(x(one.at), top + 43) });
+        const sign = svg("path", { class: one.passed ? "check" : "check failed", d: one.passed ? `M${x(one.at)},${top + 51}v14` : SHAPES.bad(x(one.at), top + 58) });
         layer.marks.append(hover(sign, () => [h("b", {}, `${one.passed ? "✓" : "✗"} ${one.what}`), h("br"), short(one.detail, 300)]));
       }
     }
@@ -177,7 +180,7 @@ function timeline(view, options = {}) {
     const end = right > width / 2;
     layer.waits.append(svg("line", { class: "moment", x1: right, x2: right, y1: AXIS, y2: height }));
     if (row) layer.waits.append(svg("rect", { class: "failing", id: options.compact ? null : "failing", x: left, y: row.top + 1, width: Math.max(3, right - left), height: row.height - 2 }));
-    layer.notes.append(hover(svg("text", { class: "failing", x: end ? right - 6 : right + 6, y: row ? row.top + row.height - 3 : AXIS + 54, "text-anchor": end ? "end" : "start" }, short(text, 110)),
+    layer.notes.append(hover(svg("text", { class: "failing", x: end ? right - 6 : right + 6, y: AXIS + 81, "text-anchor": end ? "end" : "start" }, short(text, 110)),
       () => [h("b", {}, text), h("br"), `${failure.node} ${seconds(failure.since)} to ${seconds(failure.at)}`]));
   }
 
