@@ -68,7 +68,7 @@ def bars(lane: str, events: Sequence[Event]) -> list[Bar]:
     over += [(key, event, None) for key, event in begun.items()]
     return [
         Bar(lane, began.at, end, game, operation, _outcome(events, game, end), began.line.index + 1)
-        for (game, operation), began, end in sorted(over, key=lambda one: one[1].at)
+        for (game, operation), began, end in sorted(over, key=lambda one: (one[1].at, one[0]))
     ]
 
 

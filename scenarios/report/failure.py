@@ -34,7 +34,7 @@ _REASONS = (
     "It is not in the window",
 )
 _REFUSED = re.compile(r"(?P<node>\S+) refused `(?P<command>[^`]*)` \([^)]*\): (?P<error>.*)")
-_AT = re.compile(r"^at (test_\S+\.py:\d+)$", re.MULTILINE)
+_AT = re.compile(r"^at (test_\w+\.py:\d+)$", re.MULTILINE)
 _GOT = re.compile(
     r"got (?P<got>.*?), wanted (?P<wanted>.*?)(; (?P<apart>missing \[.*\], not wanted \[.*\]))?",
     re.DOTALL,

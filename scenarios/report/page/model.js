@@ -41,12 +41,12 @@ function looks(line) {
   if (line.kind === "event") {
     if (BAD.test(line.name) && !line.text.includes('"goodbye"')) return "bad";
     if (line.name.endsWith("-finished") && line.name !== "download-chunk-finished") return "good";
-    return line.name === "download-chunk-finished" || line.name === "download-progress" ? "bytes" : "event";
+    return { "download-chunk-finished": "bytes", "download-progress": "progress" }[line.name] || "event";
   }
   return line.kind;
 }
 const LOOKS = {
-  command: "command sent to the peer", event: "event", bytes: "bytes arrived", good: "operation finished",
+  command: "command sent to the peer", event: "event", bytes: "chunk verified", progress: "progress", good: "operation finished",
   bad: "failed, cancelled or gone", reply: "reply", refusal: "refused command",
   stderr: "stderr", other: "no protocol line",
 };

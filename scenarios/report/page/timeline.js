@@ -5,6 +5,7 @@ const AXIS = 26, STORY = 88, BAR = 17, MARKS = 62, NEAR = 7, LABELS = 150;
 const SHAPES = {
   event: (x, y) => `M${x - 3.5},${y}a3.5,3.5 0 1 0 7,0a3.5,3.5 0 1 0 -7,0z`,
   bytes: (x, y) => `M${x - 3.5},${y - 3.5}h7v7h-7z`,
+  progress: (x, y) => `M${x},${y - 4}v8`,
   good: (x, y) => `M${x - 5},${y}l3.5,4l6.5,-8`,
   bad: (x, y) => `M${x},${y - 6}l6,6l-6,6l-6,-6z`,
   reply: (x, y) => `M${x - 3},${y}a3,3 0 1 0 6,0a3,3 0 1 0 -6,0z`,
@@ -13,7 +14,7 @@ const SHAPES = {
   stderr: (x, y) => `M${x},${y - 5}l5,9h-10z`,
   other: (x, y) => `M${x},${y - 5}l5,9h-10z`,
 };
-const WEIGHT = ["reply", "event", "bytes", "command", "good", "stderr", "refusal", "other", "bad"];
+const WEIGHT = ["progress", "reply", "event", "bytes", "command", "good", "stderr", "refusal", "other", "bad"];
 
 function timeline(view, options = {}) {
   const state = { zoom: 1, marks: [], active: null, accepts: options.accepts || (() => true), peers: options.peers || (() => true) };
@@ -218,7 +219,8 @@ function timeline(view, options = {}) {
         const order = view.lanes.filter((one) => state.peers(one.label)), other = order[order.indexOf(here.lane) + lane];
         next = sorted.filter((one) => one.lane === other).sort((a, b) => Math.abs(a.x - here.x) - Math.abs(b.x - here.x))[0];
       }
-      if (next) { activate(next); showLine(view, next.lines[0]); }
+      activate(next || here);
+      showLine(view, (next || here).lines[0]);
     }
     event.preventDefault();
     event.stopPropagation();
