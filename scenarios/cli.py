@@ -192,7 +192,7 @@ def _choices(backend: BackendName | Literal["all"]) -> list[Choice]:
 
 def _report(options: argparse.Namespace, _families: Iterable[str], root: Path) -> int:
     named = root / "runs" / options.run
-    print(write_report(named if named.is_dir() else Path(options.run)))
+    print(write_report((named if named.is_dir() else Path(options.run)).resolve()))
     return PASSED
 
 

@@ -138,7 +138,8 @@ class Failure:
     got: str  # what arrived instead
     near: Sequence[str]  # lines of the right name that were not what was wanted
     where: str  # in the scenario's source
-    source: Sequence[str]  # the lines up to there, as they are when the report is written
+    # The lines up to there, as they are when the report is written; True: of the statement itself.
+    source: Sequence[tuple[str, bool]]
     also: Sequence[str]  # what the checks at the end found besides
     lane: str  # whose line to look at first; empty: none
     line: int

@@ -1,5 +1,6 @@
 """Reads a finished run folder back: the verdicts, what the scenarios did, what the nodes said."""
 
+import ast
 import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
@@ -107,14 +108,27 @@ def read_scenario(run: Path, result: ScenarioResult) -> ScenarioFolder:
     return ScenarioFolder(result, records, nodes, unreadable)
 
 
-def source_lines(where: str, before: int = 4) -> list[str]:
-    """Return the lines up to a place such as ``test_losses.py:65``; none when it is not found."""
-    name, _, number = where.partition(":")
-    files = list(SCENARIOS.rglob(name)) if name and number.isdigit() else []
+def source_lines(where: str, before: int = 4) -> list[tuple[str, bool]]:
+    """Return the statement at a place such as ``test_losses.py:65``, with what is before it.
+
+    Each line comes with whether it is of the statement; none when the place is not found.
+    """
+    name, _, place = where.partition(":")
+    files = list(SCENARIOS.rglob(name)) if name and place.isdigit() else []
     if len(files) != 1:
         return []
-    lines = files[0].read_text(encoding="utf-8").splitlines()[: int(number)]
-    return textwrap.dedent("\n".join(lines[-before - 1 :])).splitlines()
+    text, number = files[0].read_text(encoding="utf-8"), int(place)
+    around = [
+        (node.lineno, node.end_lineno or node.lineno)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.stmt) and node.lineno <= number <= (node.end_lineno or 0)
+    ]
+    if not around:
+        return []
+    begin, end = max(around)
+    first = max(1, begin - before)
+    shown = textwrap.dedent("\n".join(text.splitlines()[first - 1 : end])).splitlines()
+    return [(line, first + index >= begin) for index, line in enumerate(shown)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,14 @@ from scenarios.report.activity import bars, connections, kinds_and_names
 from scenarios.report.failure import failure_of
 from scenarios.report.model import Failure, ShownLine
 from scenarios.report.provenance import transfers
-from scenarios.report.reading import NodeLines, Record, ReportError, read_results, read_scenario
+from scenarios.report.reading import (
+    NodeLines,
+    Record,
+    ReportError,
+    read_results,
+    read_scenario,
+    source_lines,
+)
 from scenarios.report.thinning import allowances, cost, most_telling, shown_lines
 from scenarios.report.views import scenario_view
 from scenarios.results import ScenarioResult
@@ -173,6 +180,16 @@ def test_a_failed_wait(tmp_path: Path) -> None:
     assert failure.also == ["always: no staging left: client: .lanspread is left"]
     assert (failure.lane, failure.line) == ("client", 11)
     assert failure.text == FAILED_WAIT
+
+
+def test_the_statement_that_failed_is_quoted_whole() -> None:
+    lines_shown = source_lines("test_losses.py:65")
+    assert len(lines_shown) >= 5
+    assert lines_shown[-1][1]
+    assert not lines_shown[0][1]
+    assert source_lines("test_losses.py:999999") == []
+    assert source_lines("test_nowhere.py:1") == []
+    assert source_lines("") == []
 
 
 def test_a_failed_check_says_what_was_wanted_and_what_came() -> None:

@@ -47,7 +47,7 @@ function failureCard(failure, view) {
         fault.trigger_line > 0 && lineAt(view, fault.trigger_node, fault.trigger_line) && h("button", { type: "button", class: "small", onclick: () => openLine(view, lineAt(view, fault.trigger_node, fault.trigger_line)) }, "set off by this line")))) : "none"),
       row("Also found", failure.also.length > 0 && h("ul", {}, failure.also.map((text) => h("li", {}, h("code", { class: "block" }, text))))),
       row("Last line then", lane && lineButton(view, lane)),
-      row("It was doing", failure.source.length > 0 && h("pre", { class: "code", tabindex: "0", "aria-label": "The scenario's text up to the failure" }, failure.source.map((text, index) => h("span", { class: index === failure.source.length - 1 ? "here" : "" }, text + "\n")))),
+      row("Scenario code", failure.source.length > 0 && h("pre", { class: "code", tabindex: "0", "aria-label": "The scenario's text up to the failure" }, failure.source.map(([text, here]) => h("span", { class: here ? "here" : "" }, text + "\n")))),
       row("Run it again", command(view.summary.again))),
     h("details", {}, h("summary", {}, "All that the terminal said"), h("pre", { tabindex: "0" }, failure.text)));
 }

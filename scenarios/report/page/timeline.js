@@ -107,7 +107,7 @@ function timeline(view, options = {}) {
       const word = `${bar.operation} ${bar.game}${bar.outcome ? ` → ${bar.outcome}` : bar.end === null ? " → never ended" : ""}`;
       layer.bars.append(hover(svg("g", { class: bad || bar.end === null ? "bar bad" : "bar", onclick: () => pick(lineAt(view, bar.lane, bar.line)) },
         svg("rect", { x: left, y, width: right - left, height: BAR - 3, rx: 2 }),
-        svg("text", { x: left + 4, y: y + 11 }, right - left > 40 ? short(word, Math.floor((right - left - 6) / 6)) : "")),
+        svg("text", { x: left + 4, y: y + 11 }, right - left > 40 ? short(word, Math.floor((right - left - 8) / 6.6)) : "")),
       () => [h("b", {}, word), h("br"), `${seconds(bar.begin)} to ${bar.end === null ? "the end" : seconds(bar.end)}`]));
     }
   }
