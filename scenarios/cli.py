@@ -37,8 +37,9 @@ Each runs on a backend: every node is a process of its own on a loopback address
 a container on an internal network (docker). Longest first by what earlier runs took; scenarios
 that measure run alone, after the rest.
 
-Every run leaves a folder runs/<time>-<backend>-<xxxx>, and runs/latest points at the newest: what
-each node read and wrote, with times (<ID>/<node>.jsonl), results.json, junit.xml. The newest
+Every run leaves a folder runs/<time>-<backend>-<xxxx>, and runs/latest points at the newest: the
+report of it all (report.html), what each node read and wrote, with times (<ID>/<node>.jsonl),
+trace.json for Perfetto, results.json, junit.xml. The newest
 {KEPT_RUNS} run folders are kept, older ones are removed when a run starts. So is what dead runs
 left: containers, networks, processes."""
 
