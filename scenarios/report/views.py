@@ -27,7 +27,7 @@ from scenarios.report.reading import (
 from scenarios.report.thinning import allowances, cost, most_telling, shown_lines
 from scenarios.results import ScenarioResult
 
-EXPECTATIONS_SHOWN = 500
+EXPECTATIONS_SHOWN = 300
 LONGEST_TEXT = 20_000
 FAILED_COUNTS = 8  # a failed scenario may take as much room as so many others
 
@@ -167,7 +167,7 @@ def _expectation(record: Record) -> Expectation:
         at=record.at,
         since=record.since,
         node=record.node,
-        detail=_short(record.detail, 2000),
+        detail="" if record.passed else _short(record.detail, 2000),
     )
 
 

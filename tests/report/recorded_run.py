@@ -129,7 +129,8 @@ def a_run(folder: Path) -> Path:
         ],
         {
             "alpha": [ready(1.1, "alpha"), (1.15, "err", HOSTILE), (1.16, "out", HOSTILE),
-                event(1.17, HOSTILE, game_id=HOSTILE, peer_id=["id-bravo"], note="\u202eabc\x07"),
+                event(1.17, HOSTILE, game_id=HOSTILE, peer_id=["id-bravo"], note="x"),
+                (1.18, "err", "\u202eabc\x07"),
                 event(2.02, "peer-disconnected", peer_id="id-bravo", reason="connection-lost")],
             "bravo": [ready(1.1, "bravo")],
             "client": [

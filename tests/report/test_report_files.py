@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from recorded_run import HOSTILE, a_run, event, ready, started, write_run, write_scenario
+from recorded_run import HOSTILE, a_run, check, event, ready, started, write_run, write_scenario
 
 from scenarios.report.writing import LARGEST_PAGE, write_report
 from scenarios.results import ScenarioResult
@@ -65,6 +65,19 @@ def test_a_huge_log_is_thinned_and_the_page_says_so(tmp_path: Path) -> None:
     (note,) = view["notes"]
     assert note.startswith(f"{left} of the 30002 lines of alpha are left out here")
     assert note.endswith("all are in S1/alpha.jsonl.")
+
+
+def test_the_page_stays_small_whatever_else_there_is_to_say(tmp_path: Path) -> None:
+    results = []
+    for number in range(40):
+        folder = f"S{number}"
+        records = [check(1.0, f"{i} {'x' * 400}", passed=i % 2 == 0) for i in range(299)]
+        noise = [event(2.0, "noise", text="x" * 900) for _ in range(250)]
+        write_scenario(tmp_path / folder, [started(0.0, "alpha"), *records], {"alpha": [*noise]})
+        results.append(ScenarioResult(folder, "Much", "passed", 1.0, folder=folder))
+    page = write_report(write_run(tmp_path, *results))
+    assert page.stat().st_size < LARGEST_PAGE
+    assert len(blocks(page)["view-39"]["lanes"][0]["lines"]) > 10
 
 
 def test_the_trace_is_in_the_trace_event_format(tmp_path: Path) -> None:

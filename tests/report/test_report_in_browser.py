@@ -13,7 +13,7 @@ from scenarios.results import ScenarioResult
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=WHY_NOT)
 
 USABLE_S = 2.0
-ARROW_RIGHT, ARROW_DOWN, ENTER, ESCAPE = 39, 40, 13, 27
+ARROW_LEFT, ARROW_RIGHT, ENTER, ESCAPE = 37, 39, 13, 27
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def test_a_failed_run_opens_on_the_failure(page: Browser) -> None:
         "event download-finished with game_id='ggoo'",
         "download-progress x2, peer-disconnected x1",
         "since 2.000 s, until 5.000 s",
+        "Faults placed",
         "2.000 s kill bravo",
         "no byte since 2.400 s",
         "./justw peer-cli-tests S2 --backend process",
@@ -77,8 +78,10 @@ def test_the_keyboard_alone_opens_a_scenario_and_a_line(page: Browser) -> None:
     before = text(page, "#dock h2")
     active = "document.querySelector('svg[role=listbox]').getAttribute('aria-activedescendant')"
     assert page.js(f"document.getElementById({active}).getAttribute('aria-selected')") == "true"
-    page.press("ArrowLeft", 37)
+    at_first = page.js(active)
+    page.press("ArrowLeft", ARROW_LEFT)
     assert text(page, "#dock h2") != before
+    assert page.js(active) != at_first
     page.press("Enter", ENTER)
     assert page.js("document.activeElement.closest('#dock') !== null")
     page.press("Escape", ESCAPE)
@@ -121,7 +124,7 @@ def test_filters_take_peers_and_events_away(page: Browser) -> None:
     rows = "document.querySelectorAll('table.all tbody tr').length"
     everything = page.js(rows)
     page.click(".filters label input")
-    assert page.js(rows) == everything - 5
+    assert page.js(rows) == everything - 6
     page.js("""(() => { const box = document.querySelector('.filters input[type=search]');
         box.value = 'got-game'; box.dispatchEvent(new Event('input')); })()""")
     page.drawn()
