@@ -29,7 +29,14 @@ def trace(run: RunView) -> dict[str, Any]:
         events += _nodes(view, pids)
         events += _deliveries(view, pids)
         pid += 1 + len(pids)
-    about: Entry = {"run": run.run_id, "backend": run.backend, "seed": run.seed, **run.versions}
+    notes = [note for view in run.views for note in view.notes]
+    about: Entry = {
+        "notes": notes,
+        "run": run.run_id,
+        "backend": run.backend,
+        "seed": run.seed,
+        **run.versions,
+    }
     return {"displayTimeUnit": "ms", "otherData": about, "traceEvents": events}
 
 

@@ -82,7 +82,7 @@ function counterpart(lane, line) {
   for (const other of lane.lines) {
     if (other.at <= line.at) last = other;
     const near = Math.abs(other.at - line.at);
-    if (near < 2 && ids.some((id) => id && other.text.includes(id)) && (!best || near < Math.abs(best.at - line.at))) best = other;
+    if (near < 0.5 && ids.some((id) => id && other.text.includes(id)) && (!best || near < Math.abs(best.at - line.at))) best = other;
   }
   return best || last;
 }

@@ -53,7 +53,7 @@ try {
   if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
 } catch { /* see above */ }
 
-function go(key) { location.hash = key === undefined ? "#/" : link(key); $("main").focus({ preventScroll: true }); }
+function go(key) { location.hash = key === undefined ? "#/" : link(key); }
 
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
@@ -64,7 +64,10 @@ addEventListener("keydown", (event) => {
   else if (event.key === "f" && FAILED.length) go((FAILED.find((one) => INDEX.get(one.key) > here) || FAILED[0]).key);
   else if (event.key === "o") go();
 });
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => {
+  show();
+  $("main").focus({ preventScroll: true }); // what had the focus is gone
+});
 let resizing = 0;
 addEventListener("resize", () => { cancelAnimationFrame(resizing); resizing = requestAnimationFrame(() => select("resized", null)); });
 document.body.append(tip);

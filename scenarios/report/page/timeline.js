@@ -17,7 +17,7 @@ const SHAPES = {
 const WEIGHT = ["progress", "reply", "event", "bytes", "command", "good", "stderr", "refusal", "other", "bad"];
 
 function timeline(view, options = {}) {
-  const state = { zoom: 1, marks: [], active: null, accepts: options.accepts || (() => true), peers: options.peers || (() => true) };
+  const state = { zoom: 1, marks: [], labels: [], active: null, accepts: options.accepts || (() => true), peers: options.peers || (() => true) };
   const scroller = h("div", { class: "scroller" });
   const labels = h("div", { class: "labels", "aria-hidden": "true" });
   const element = h("div", { class: "timeline" },
@@ -45,6 +45,7 @@ function timeline(view, options = {}) {
       height += room + MARKS;
     }
     state.marks = [];
+    state.labels = [];
     const picture = svg("svg", {
       width, height, role: "listbox", tabindex: "0", class: "picture", onkeydown: keys,
       "aria-label": `Timeline of ${plural(lanes.length, "peer")} over ${brief(span)}. Arrow keys move between lines, Enter shows one as JSON. The table of lines below has the same.`,
@@ -62,6 +63,7 @@ function timeline(view, options = {}) {
         h("b", {}, h("span", { class: `swatch ${sourceClass(view, lane.label)}` }), lane.label),
         h("span", { class: "quiet" }, lane.address), lane.ending && h("span", { class: lane.unexpected ? "alarm" : "quiet" }, (lane.unexpected ? "✗ " : "") + lane.ending))));
     scroller.replaceChildren(picture);
+    labelBars();
   }
 
   function axis(layer, height) {
@@ -105,10 +107,21 @@ function timeline(view, options = {}) {
       const left = x(bar.begin), right = Math.max(left + 3, x(bar.end === null ? view.end : bar.end));
       const bad = BAD.test(bar.outcome), y = row.top + 3 + place * BAR;
       const word = `${bar.operation} ${bar.game}${bar.outcome ? ` → ${bar.outcome}` : bar.end === null ? " → never ended" : ""}`;
+      const label = svg("text", { x: left + 4, y: y + 11 });
+      state.labels.push({ label, left, right, word });
       layer.bars.append(hover(svg("g", { class: bad || bar.end === null ? "bar bad" : "bar", onclick: () => pick(lineAt(view, bar.lane, bar.line)) },
         svg("rect", { x: left, y, width: right - left, height: BAR - 3, rx: 2 }),
-        svg("text", { x: left + 4, y: y + 11 }, right - left > 40 ? short(word, Math.floor((right - left - 8) / 6.6)) : "")),
+        label),
       () => [h("b", {}, word), h("br"), `${seconds(bar.begin)} to ${bar.end === null ? "the end" : seconds(bar.end)}`]));
+    }
+  }
+
+  // A bar says what it is where it is in sight.
+  function labelBars() {
+    for (const { label, left, right, word } of state.labels) {
+      const from = Math.max(left, scroller.scrollLeft), room = Math.min(right, scroller.scrollLeft + scroller.clientWidth) - from;
+      label.setAttribute("x", from + 4);
+      label.textContent = room > 40 ? visible(short(word, Math.floor((room - 8) / 6.6))) : "";
     }
   }
 
@@ -250,6 +263,7 @@ function timeline(view, options = {}) {
     activate(focusMark());
   }
 
+  scroller.addEventListener("scroll", labelBars);
   scroller.addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();
