@@ -26,6 +26,12 @@ peer-cli-tests *ids_and_options: venv
 peer-cli-list *options: venv
     @{{ python }} -m scenarios list "$@"
 
+# Write report.html and trace.json of a run again (default: the latest) and print the path.
+[group('scenarios')]
+[no-exit-message]
+peer-cli-report *run: venv
+    @{{ python }} -m scenarios report "$@"
+
 # Start a peer at your keyboard with the games of fixture-NAME (alpha, bravo, charlie, ...).
 [group('scenarios')]
 [no-exit-message]

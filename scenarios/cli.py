@@ -15,7 +15,9 @@ from scenarios.core.backends.base import BackendError
 from scenarios.core.backends.choose import BackendName, Choice, choose_backend
 from scenarios.discovery import FAMILIES, DiscoveryError, Found, discover
 from scenarios.ids import UnknownScenarioError, select_ids
-from scenarios.results import KEPT_RUNS
+from scenarios.report.reading import ReportError
+from scenarios.report.writing import REPORT, TRACE, write_report
+from scenarios.results import KEPT_RUNS, LATEST
 from scenarios.run import (
     ENVIRONMENT,
     INTERRUPTED,
@@ -35,8 +37,9 @@ Each runs on a backend: every node is a process of its own on a loopback address
 a container on an internal network (docker). Longest first by what earlier runs took; scenarios
 that measure run alone, after the rest.
 
-Every run leaves a folder runs/<time>-<backend>-<xxxx>, and runs/latest points at the newest: what
-each node read and wrote, with times (<ID>/<node>.jsonl), results.json, junit.xml. The newest
+Every run leaves a folder runs/<time>-<backend>-<xxxx>, and runs/latest points at the newest: the
+report of it all (report.html), what each node read and wrote, with times (<ID>/<node>.jsonl),
+trace.json for Perfetto, results.json, junit.xml. The newest
 {KEPT_RUNS} run folders are kept, older ones are removed when a run starts. So is what dead runs
 left: containers, networks, processes."""
 
@@ -48,6 +51,11 @@ exit codes:
   3    the environment: no Docker engine answers, the image cannot be built
   130  Ctrl-C; everything was cleaned up
 """
+
+_REPORT_ABOUT = f"""\
+Write {REPORT} (for people: one file, opens in any browser without a network) and {TRACE} (for
+https://ui.perfetto.dev) of a run once more, and print the path of the former. Every run writes
+both when it ends."""
 
 _LIVE_ABOUT = """\
 Start a peer at your keyboard, with a private copy of the games of fixture-NAME (a name without
@@ -78,7 +86,7 @@ def main(
         options.ids.extend(rest)
     try:
         code: int = COMMANDS[options.command](options, families, root)
-    except (UnknownScenarioError, DiscoveryError) as error:
+    except (UnknownScenarioError, DiscoveryError, ReportError) as error:
         return _complain(error, USAGE)
     except BackendError as error:
         return _complain(error, ENVIRONMENT)
@@ -124,6 +132,11 @@ def build_parser() -> argparse.ArgumentParser:
     loudness.add_argument(
         "-q", "--quiet", action="store_const", dest="verbosity", const=-1,
         help="only failures and the closing lines",
+    )  # fmt: skip
+
+    report = _add_command(commands, "report", "write a run's report again", _REPORT_ABOUT)
+    report.add_argument("run", nargs="?", default=LATEST, metavar="RUN",
+        help="a folder, or the name of one in runs/ (default: %(default)s)",
     )  # fmt: skip
 
     listing = _add_command(commands, "list", "list scenarios", "List scenarios.")
@@ -178,6 +191,12 @@ def _choices(backend: BackendName | Literal["all"]) -> list[Choice]:
         return [choose_backend("process")]
 
 
+def _report(options: argparse.Namespace, _families: Iterable[str], root: Path) -> int:
+    named = root / "runs" / options.run
+    print(write_report((named if named.is_dir() else Path(options.run)).resolve()))
+    return PASSED
+
+
 def _list(options: argparse.Namespace, families: Iterable[str], _root: Path) -> int:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
     for found in _select(options.ids, families).values():
@@ -227,6 +246,7 @@ def _matrix(options: argparse.Namespace, families: Iterable[str], _root: Path) -
 
 COMMANDS = {
     "run": _run,
+    "report": _report,
     "list": _list,
     "live": _live,
     "image": _image,

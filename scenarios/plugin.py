@@ -244,6 +244,7 @@ def _result(item: pytest.Item, info: ScenarioInfo, verdict: Verdict) -> Scenario
     return ScenarioResult(
         id=info.id,
         name=info.name,
+        proves=info.proves,
         outcome=verdict.outcome,
         duration_s=round(verdict.duration_s, 3),
         evidence="; ".join(judged.evidence_lines) if judged else "",

@@ -25,6 +25,7 @@ class ScenarioResult:
     outcome: Outcome
     duration_s: float
     evidence: str = ""
+    proves: str = ""
     failure: str = ""
     reason: str = ""
     folder: str = ""

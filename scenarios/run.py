@@ -15,6 +15,7 @@ from scenarios.backends import open_backend, ready_image
 from scenarios.core.backends.choose import Choice
 from scenarios.core.sweep import of_run, sweep
 from scenarios.discovery import Found, run_order
+from scenarios.report.writing import write_report
 from scenarios.reporter import Reporter, shown_path
 from scenarios.results import (
     RunInfo,
@@ -93,6 +94,7 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
         # Workers remove what is theirs; this is for those that were killed.
         sweep(of_run(settings.run_id))
         reporter.store()
+        write_report(folder)
         remember_durations(request.durations, choice.name, reporter.in_order())
     # pytest's other codes (internal error, nothing collected) are never a success.
     return _PYTEST_CODES.get(int(code), FAILED)

@@ -74,7 +74,7 @@ class NodeLog:
     def append(self, stream: Stream, data: bytes, *, complete: bool = True) -> Line:
         """Add one line (without newline) and show it to the watches, which wake their waits."""
         text = data.decode("utf-8", "backslashreplace")
-        message = None if stream == "err" else _object(text)
+        message = None if stream == "err" else json_object(text)
         with self.scene.condition:
             line = Line(
                 index=len(self._lines),
@@ -161,7 +161,8 @@ def describe_end(ended: Ended) -> str:
     return f"{code}, {ended.cause}" if ended.cause else code
 
 
-def _object(text: str) -> Mapping[str, Any] | None:
+def json_object(text: str) -> Mapping[str, Any] | None:
+    """Return the JSON object that a text is, or None."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

@@ -53,6 +53,7 @@ def test_results_json(tmp_path: Path) -> None:
             "outcome": "passed",
             "duration_s": 1.25,
             "evidence": "5 chunks",
+            "proves": "",
             "failure": "",
             "reason": "",
             "folder": "",

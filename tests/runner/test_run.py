@@ -45,8 +45,24 @@ def test_results_and_folder(runner: Runner) -> None:
     lines = (folder / row["folder"] / "alpha.jsonl").read_text().splitlines()
     assert json.loads(json.loads(lines[0])["text"])["event"] == "ready"
     assert 'name="scenario" value="S1"' in (folder / "junit.xml").read_text()
+    assert "1 ping answered" in (folder / "report.html").read_text()
+    assert json.loads((folder / "trace.json").read_text())["otherData"]["run"] == folder.name
     durations = json.loads((runner.folder / ".cache/durations.json").read_text())
     assert set(durations["process"]) == {"S1"}
+
+
+def test_a_report_is_written_again(runner: Runner) -> None:
+    assert runner.call("run", "S1", "--backend", "process").code == 0
+    folder = (runner.folder / "runs/latest").resolve()
+    for name in ("latest", folder.name, f"runs/{folder.name}"):
+        (folder / "report.html").unlink()
+        again = runner.call("report", name)
+        assert again.code == 0
+        assert Path(again.out.strip()).resolve() == folder / "report.html"
+        assert (folder / "report.html").exists()
+    nothing = runner.call("report", "nothing")
+    assert (nothing.code, nothing.out) == (2, "")
+    assert "nothing is no run" in nothing.err
 
 
 @pytest.mark.parametrize("jobs", ["1", "3"])

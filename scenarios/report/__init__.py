@@ -1,0 +1,1 @@
+"""What a finished run says to people and machines: report.html and trace.json."""

@@ -1,0 +1,60 @@
+// The data, read from the page when it is needed.
+
+const RUN = JSON.parse($("run").textContent);
+const INDEX = new Map(RUN.scenarios.map((scenario, index) => [scenario.key, index]));
+const FAILED = RUN.scenarios.filter((scenario) => scenario.outcome === "failed");
+const LINE = { number: 0, at: 1, kind: 2, name: 3, text: 4, cut: 5 };
+const PALETTE = 8; // of colours and patterns, in report.css and in `patterns`
+const views = new Map();
+
+function viewOf(key) {
+  if (views.has(key)) return views.get(key);
+  const view = JSON.parse($(`view-${INDEX.get(key)}`).textContent);
+  view.summary = RUN.scenarios[INDEX.get(key)];
+  view.lane = new Map(view.lanes.map((lane, index) => [lane.label, Object.assign(lane, { index })]));
+  view.byPeer = new Map();
+  view.lines = [];
+  for (const lane of view.lanes) {
+    lane.byNumber = new Map();
+    lane.lines.forEach((values, place) => {
+      const line = { lane, place };
+      for (const [field, index] of Object.entries(LINE)) line[field] = values[index];
+      lane.byNumber.set(line.number, line);
+      lane.lines[place] = line;
+      view.lines.push(line);
+    });
+    for (const id of lane.peer_ids) view.byPeer.set(id, [...(view.byPeer.get(id) || []), lane]);
+  }
+  view.lines.sort((a, b) => a.at - b.at);
+  views.set(key, view);
+  return view;
+}
+
+function lineAt(view, label, number) {
+  const lane = view.lane.get(label);
+  return lane && lane.byNumber.get(number);
+}
+
+// What a line is to the eye; the same words are in the legend.
+const BAD = /-(failed|gone|cancelled)$|^peer-disconnected$/;
+function looks(line) {
+  if (line.kind === "event") {
+    if (BAD.test(line.name) && !line.text.includes('"goodbye"')) return "bad";
+    if (line.name.endsWith("-finished") && line.name !== "download-chunk-finished") return "good";
+    return { "download-chunk-finished": "bytes", "download-progress": "progress" }[line.name] || "event";
+  }
+  return line.kind;
+}
+const LOOKS = {
+  command: "command sent to the peer", event: "event", bytes: "chunk verified", progress: "progress", good: "operation finished",
+  bad: "failed, cancelled or gone", reply: "reply", refusal: "refused command",
+  stderr: "stderr", other: "no protocol line",
+};
+const kindWord = (line) => ({ event: "event", command: "command", reply: "reply to", refusal: "refused",
+  stderr: "", other: "" })[line.kind];
+const nameOf = (line) => `${kindWord(line)} ${line.name}`.trim();
+
+const sourceClass = (view, label) => {
+  const lane = view.lane.get(label);
+  return lane ? `source s${lane.index % PALETTE}` : "source unknown";
+};

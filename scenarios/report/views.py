@@ -1,0 +1,199 @@
+"""Turns what was read of a run into what is shown of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from scenarios.core.backends.base import Ended
+from scenarios.core.log import describe_end
+from scenarios.report.activity import bars, connections, events_of, names_by_id
+from scenarios.report.failure import failure_of
+from scenarios.report.model import (
+    Expectation,
+    Lane,
+    PlacedFault,
+    RunView,
+    ScenarioView,
+    Summary,
+)
+from scenarios.report.provenance import transfers
+from scenarios.report.reading import (
+    NodeLines,
+    Record,
+    RunResults,
+    ScenarioFolder,
+    source_lines,
+    text_of,
+)
+from scenarios.report.thinning import allowances, cost, most_telling, shown_lines
+from scenarios.results import ScenarioResult
+
+EXPECTATIONS_SHOWN = 300
+LONGEST_TEXT = 20_000
+FAILED_COUNTS = 8  # a failed scenario may take as much room as so many others
+
+
+def scenario_view(folder: ScenarioFolder) -> ScenarioView:
+    """Return all of one scenario; nothing is thinned yet but single lines of absurd length."""
+    records, nodes = folder.records, folder.nodes
+    events = {node.label: events_of(node) for node in nodes}
+    names = names_by_id(events)
+    times = [record.at for record in records] + [line.at for node in nodes for line in node.lines]
+    checks = [record for record in records if record.kind == "check"]
+    failed = [check for check in checks if not check.passed]
+    shown = checks if len(checks) <= EXPECTATIONS_SHOWN else [*checks[:EXPECTATIONS_SHOWN], *failed]
+    notes = []
+    if folder.unreadable:
+        notes.append(f"{folder.unreadable} lines of its files are cut off and could not be read.")
+    if len(shown) < len(checks):
+        notes.append(
+            f"{len(checks) - len(shown)} of {len(checks)} expectations are left out; all are in "
+            f"{folder.result.folder}/scenario.jsonl."
+        )
+    result = folder.result
+    failure = None
+    if result.outcome == "failed":
+        failure = failure_of(result.failure, records, nodes)
+        failure = replace(
+            failure,
+            text=_short(failure.text),
+            got=_short(failure.got),
+            source=source_lines(failure.where),
+        )
+    return ScenarioView(
+        begin=min(times, default=0.0),
+        end=max(times, default=0.0),
+        lanes=[_lane(node, records) for node in nodes],
+        bars=[bar for label, of_node in events.items() for bar in bars(label, of_node)],
+        connections=connections(nodes, events, names),
+        transfers=sorted(
+            (one for label, of_node in events.items() for one in transfers(label, of_node, names)),
+            key=lambda one: one.begin,
+        ),
+        expectations=[_expectation(record) for record in shown],
+        faults=[_fault(record, nodes) for record in records if record.kind == "fault"],
+        steps=[(record.at, record.text) for record in records if record.kind == "step"],
+        failure=failure,
+        notes=notes,
+    )
+
+
+def run_view(
+    results: RunResults,
+    views: Sequence[ScenarioView],
+    again: Callable[[ScenarioResult], str],
+    lines_budget: int,
+) -> RunView:
+    """Return the whole report, with no more lines than fit into ``lines_budget`` bytes."""
+    wishes = [sum(cost(line) for lane in view.lanes for line in lane.lines) for view in views]
+    shares = [FAILED_COUNTS if view.failure else 1 for view in views]
+    # A failed scenario counts as several, each of which wants a part of its lines.
+    parts = [
+        wish // share + 1 for wish, share in zip(wishes, shares, strict=True) for _ in range(share)
+    ]
+    granted = iter(allowances(parts, lines_budget))
+    budgets = [sum(next(granted) for _ in range(share)) for share in shares]
+    thinned = [thin(view, budget) for view, budget in zip(views, budgets, strict=True)]
+    return RunView(
+        run_id=results.run_id,
+        backend=results.backend,
+        seed=results.seed,
+        versions=results.versions,
+        started=results.started,
+        duration_s=results.duration_s,
+        scenarios=[
+            Summary(
+                key=result.folder or result.id,
+                id=result.id,
+                name=result.name,
+                proves=result.proves,
+                outcome=result.outcome,
+                duration_s=result.duration_s,
+                evidence=result.evidence,
+                reason=result.reason,
+                again=again(result),
+                peers=len(view.lanes),
+                failure=view.failure,
+            )
+            for result, view in zip(results.scenarios, thinned, strict=True)
+        ],
+        views=thinned,
+    )
+
+
+def thin(view: ScenarioView, budget: int) -> ScenarioView:
+    """Return the view with as many of its lines as fit, and a note for each file that lost some."""
+    wishes = [sum(map(cost, lane.lines)) for lane in view.lanes]
+    lanes, notes = [], list(view.notes)
+    for lane, granted in zip(view.lanes, allowances(wishes, budget), strict=True):
+        lines = most_telling(lane.lines, granted)
+        if len(lines) < lane.total_lines:
+            notes.append(
+                f"{lane.total_lines - len(lines)} of the {lane.total_lines} lines of {lane.label} "
+                f"are left out here, so that this page opens quickly; all are in {lane.file}."
+            )
+        lanes.append(replace(lane, lines=lines))
+    return replace(view, lanes=lanes, notes=notes)
+
+
+def _lane(node: NodeLines, records: Sequence[Record]) -> Lane:
+    of_node = [record for record in records if record.node == node.label]
+    started = next((one for one in of_node if one.kind.startswith("node-start")), None)
+    ended = next((one for one in of_node if one.kind == "node-ended"), None)
+    ready = [
+        text_of(event.data, "peer_id")
+        for event in events_of(node)
+        if event.name == "local-peer-ready"
+    ]
+    first = node.lines[0].at if node.lines else 0.0
+    return Lane(
+        label=node.label,
+        file=node.file,
+        address=started.address if started else "",
+        peer_ids=ready,
+        started=started.at if started else first,
+        ended=ended.at if ended else None,
+        ending=describe_end(Ended(ended.exit_code, ended.cause or "")) if ended else "",
+        unexpected=ended is not None and not ended.expected,
+        total_lines=len(node.lines),
+        lines=shown_lines(node.lines),
+    )
+
+
+def _expectation(record: Record) -> Expectation:
+    return Expectation(
+        what=record.what,
+        kind=record.check_kind,
+        passed=record.passed,
+        at=record.at,
+        since=record.since,
+        node=record.node,
+        detail="" if record.passed else _short(record.detail, 2000),
+    )
+
+
+def _fault(record: Record, nodes: Sequence[NodeLines]) -> PlacedFault:
+    number = next(
+        (
+            line.index + 1
+            for node in nodes
+            if record.trigger and node.label == record.trigger_node
+            for line in node.lines
+            if line.text == record.trigger
+        ),
+        0,
+    )
+    return PlacedFault(
+        what=record.what,
+        node=record.node,
+        at=record.at,
+        took_s=record.took_s,
+        trigger_node=record.trigger_node,
+        trigger=_short(record.trigger, 2000),
+        trigger_line=number,
+        error=record.error,
+    )
+
+
+def _short(text: str, longest: int = LONGEST_TEXT) -> str:
+    left = len(text) - longest
+    return text if left <= 0 else f"{text[:longest]}\n… and {left} more characters"

@@ -1,0 +1,310 @@
+"""What the report makes of a run's records, without a browser."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from recorded_run import (
+    FAILED_WAIT,
+    a_run,
+    check,
+    chunk,
+    event,
+    events,
+    lines,
+    operations,
+    ready,
+    record,
+    started,
+    told,
+    write_run,
+    write_scenario,
+)
+
+from scenarios.core.log import Line
+from scenarios.report.activity import bars, connections, kinds_and_names
+from scenarios.report.failure import failure_of
+from scenarios.report.model import Failure, ShownLine
+from scenarios.report.provenance import transfers
+from scenarios.report.reading import (
+    NodeLines,
+    Record,
+    ReportError,
+    read_results,
+    read_scenario,
+    source_lines,
+)
+from scenarios.report.thinning import allowances, cost, most_telling, shown_lines
+from scenarios.report.views import scenario_view
+from scenarios.results import ScenarioResult
+
+NAMES = {"id-alpha": "alpha", "id-bravo": "bravo"}
+
+
+def node(label: str, found: list[Line]) -> NodeLines:
+    return NodeLines(label, f"S1/{label}.jsonl", found)
+
+
+def test_a_chunk_of_two_sources_has_a_piece_of_each() -> None:
+    (found,) = transfers(
+        "client",
+        events(
+            operations(1.0, ggoo="Downloading"),
+            event(1.1, "download-begin", game_id="ggoo", total_bytes=8, sources=[]),
+            chunk(1.2, "ggoo/a.eti", 0, ("alpha", 3), ("bravo", 5)),
+            event(1.3, "download-finished", game_id="ggoo"),
+        ),
+        NAMES,
+    )
+    assert found.by_source == {"alpha": 3, "bravo": 5}
+    assert [(p.source, p.offset, p.length, p.at, p.line) for p in found.files[0].pieces] == [
+        ("alpha", 0, 3, 1.2, 3),
+        ("bravo", 3, 5, 1.2, 3),
+    ]
+    assert (found.begin, found.end, found.outcome) == (1.0, 1.3, "download-finished")
+
+
+def test_bytes_that_came_twice_are_marked() -> None:
+    (found,) = transfers(
+        "client",
+        events(
+            chunk(1.0, "ggoo/a.eti", 0, ("alpha", 4)),
+            chunk(1.1, "ggoo/a.eti", 4, ("alpha", 4)),
+            chunk(1.2, "ggoo/a.eti", 2, ("bravo", 4)),
+            chunk(1.3, "ggoo/b.eti", 2, ("bravo", 4)),
+        ),
+        NAMES,
+    )
+    assert [piece.again for file in found.files for piece in file.pieces] == [
+        False, False, True, False,
+    ]  # fmt: skip
+    assert found.outcome == ""
+
+
+def test_what_comes_after_the_end_is_a_transfer_of_its_own() -> None:
+    found = transfers(
+        "client",
+        events(
+            operations(1.0, ggoo="StreamInstalling"),
+            event(1.1, "download-cancelled", game_id="ggoo"),
+            chunk(1.2, "ggoo/.local.installing/a", 0, ("alpha", 4)),
+        ),
+        NAMES,
+    )
+    assert [(one.outcome, one.streamed, one.begin) for one in found] == [
+        ("download-cancelled", True, 1.0),
+        ("", True, 1.2),
+    ]
+
+
+@pytest.mark.parametrize("ranges", [None, 5, [5], [{"peer_id": [], "offset": -1, "length": 1e300}]])
+def test_a_hostile_chunk_harms_nobody(ranges: object) -> None:
+    data = {"game_id": ["x"], "peer_id": {}, "relative_path": 7, "offset": 10**30, "length": True}
+    (found,) = transfers(
+        "client", events(event(1.0, "download-chunk-finished", **data, ranges=ranges)), {}
+    )
+    assert [(p.source, p.offset, p.length) for p in found.files[0].pieces] == [("unknown", 0, 0)]
+
+
+def test_bars_are_operations_with_their_outcome() -> None:
+    found = bars(
+        "client",
+        events(
+            operations(1.0, ggoo="Downloading"),
+            operations(2.0, ggoo="Installing", coh="Downloading"),
+            event(2.0, "download-finished", game_id="ggoo"),
+            operations(3.0, coh="Downloading"),
+            event(3.0, "install-failed", game_id="ggoo"),
+        ),
+    )
+    assert [(b.begin, b.end, b.game, b.operation, b.outcome) for b in found] == [
+        (1.0, 2.0, "ggoo", "Downloading", "download-finished"),
+        (2.0, None, "coh", "Downloading", ""),
+        (2.0, 3.0, "ggoo", "Installing", "install-failed"),
+    ]
+
+
+def test_a_meeting_is_one_connection_from_who_was_told_to_connect() -> None:
+    alpha = lines(ready(1.0, "alpha"), event(1.1, "peer-connected", peer_id="id-bravo"))
+    bravo = lines(
+        ready(1.0, "bravo"),
+        told(1.05, "connect", addr="alpha:1"),
+        event(1.2, "peer-connected", peer_id="id-alpha"),
+        event(9.0, "peer-connected", peer_id="id-alpha"),
+    )
+    nodes = [node("alpha", alpha), node("bravo", bravo)]
+    by_node = {
+        "alpha": events(*[(one.at, one.stream, one.text) for one in alpha], node="alpha"),
+        "bravo": events(*[(one.at, one.stream, one.text) for one in bravo], node="bravo"),
+    }
+    found = connections(nodes, by_node, NAMES)
+    assert [(one.at, one.source, one.target, one.asked, one.lane) for one in found] == [
+        (1.1, "bravo", "alpha", True, "alpha"),
+        (9.0, "bravo", "alpha", True, "bravo"),
+    ]
+
+
+def test_replies_are_named_by_their_commands() -> None:
+    found = lines(
+        told(1.0, "download"),
+        (1.1, "out", '{"type": "error", "id": "r1", "error": "no"}'),
+        (1.2, "out", '{"type": "result", "id": ["x"]}'),
+        (1.3, "err", "{}"),
+        (1.4, "out", "hello"),
+    )
+    assert kinds_and_names(found) == [
+        ("command", "download"),
+        ("refusal", "download"),
+        ("reply", "unknown command"),
+        ("stderr", "stderr"),
+        ("other", "no protocol line"),
+    ]
+
+
+def failed(text: str, *records: dict[str, object], nodes: list[NodeLines] | None = None) -> Failure:
+    return failure_of(text, [msgspec.convert(one, Record) for one in records], nodes or [])
+
+
+def test_a_failed_wait(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    result = read_results(run).scenarios[1]
+    failure = scenario_view(read_scenario(run, result)).failure
+    assert failure is not None
+    assert failure.expectation == "client: download-finished of ggoo"
+    assert (failure.kind, failure.node, failure.since, failure.at) == ("wait", "client", 2.0, 5.0)
+    assert failure.cause.startswith("Nothing moved any more: the last line")
+    assert failure.wanted == "event download-finished with game_id='ggoo'"
+    assert failure.got == "download-progress x2, peer-disconnected x1"
+    assert [line.split()[0] for line in failure.near] == ["2.300"]
+    assert failure.where == "test_losses.py:65"
+    assert failure.also == ["always: no staging left: client: .lanspread is left"]
+    assert (failure.lane, failure.line) == ("client", 11)
+    assert failure.text == FAILED_WAIT
+
+
+def test_the_statement_that_failed_is_quoted_whole() -> None:
+    lines_shown = source_lines("test_losses.py:65")
+    assert len(lines_shown) >= 5
+    assert lines_shown[-1][1]
+    assert not lines_shown[0][1]
+    assert source_lines("test_losses.py:999999") == []
+    assert source_lines("test_nowhere.py:1") == []
+    assert source_lines("") == []
+
+
+def test_a_failed_check_says_what_was_wanted_and_what_came() -> None:
+    client = node("client", lines(ready(1.0, "client"), ready(3.0, "client")))
+    failure = failed(
+        "sources: got 3, wanted 1",
+        check(2.0, "sources", passed=False, detail="got 3, wanted 1", cause="check"),
+        nodes=[client],
+    )
+    assert (failure.kind, failure.wanted, failure.got) == ("check", "1", "3")
+    assert (failure.node, failure.lane, failure.line) == ("", "client", 1)
+
+
+def test_sets_are_shown_with_what_is_missing() -> None:
+    detail = "got {'a'}, wanted {'b', 'a'}; missing [\"'b'\"], not wanted []"
+    failure = failed(f"who: {detail}", check(2.0, "who", passed=False, detail=detail))
+    assert failure.wanted == "{'b', 'a'}"
+    assert failure.got == "{'a'}\nmissing [\"'b'\"], not wanted []"
+
+
+def test_a_peer_is_named_by_the_expectation_and_not_by_what_was_found() -> None:
+    nodes = [node("alpha", []), node("client#2", [])]
+    detail = "got 'alpha', wanted 'bravo'"
+    assert failed("x", check(1.0, "source", passed=False, detail=detail), nodes=nodes).node == ""
+    named = check(1.0, "games of client#2", passed=False, detail=detail)
+    assert failed("x", named, nodes=nodes).node == "client#2"
+
+
+def test_the_expectation_that_the_text_begins_with_is_the_one() -> None:
+    failure = failed(
+        "one more: bad",
+        check(1.0, "one", passed=False, detail="bad"),
+        check(2.0, "one more", passed=False, detail="bad"),
+    )
+    assert failure.expectation == "one more"
+    assert failure.also == ["one: bad"]
+
+
+def test_a_refused_command_is_found_by_its_error_reply() -> None:
+    said = lines(
+        told(1.0, "download"),
+        (1.1, "out", '{"type": "error", "id": "r1", "code": "x", "error": "no"}'),
+        ready(1.2, "client"),
+    )
+    failure = failed(
+        "client refused `download` (x): no\nat test_losses.py:3",
+        record("wait", 1.3, node="client", what="reply", wanted="the reply"),
+        nodes=[node("client", said)],
+    )
+    assert (failure.kind, failure.node, failure.got, failure.line) == ("error", "client", "no", 2)
+
+
+def test_one_cut_off_says_what_it_waited_for() -> None:
+    failure = failed(
+        "Failed: Timeout (>60.0s) from pytest-timeout.",
+        record("wait", 1.3, node="client", what="end", wanted="event never"),
+    )
+    assert (failure.node, failure.wanted, failure.since) == ("client", "event never", 1.3)
+
+
+def test_a_failure_without_any_record() -> None:
+    failure = failed("")
+    assert failure.expectation == "It failed without a word."
+
+
+def test_allowances_share_what_the_modest_leave() -> None:
+    assert allowances([10, 1000, 300], 610) == [10, 300, 300]
+    assert allowances([], 5) == []
+
+
+def test_the_first_and_last_of_each_name_outlive_the_many() -> None:
+    many = lines(
+        ready(0.0, "alpha"),
+        *[event(1.0 + i, "download-progress", downloaded_bytes=i) for i in range(500)],
+        event(900.0, "download-failed", game_id="ggoo"),
+    )
+    shown: list[ShownLine] = shown_lines(many)
+    kept = most_telling(shown, 12 * cost(shown[1]))
+    numbers = [line[0] for line in kept]
+    assert {1, 2, 501, 502} <= set(numbers)
+    assert len(numbers) < 15
+    assert numbers == sorted(numbers)
+
+
+def test_a_long_line_is_cut_and_says_so() -> None:
+    (line,) = shown_lines(lines((1.0, "err", "x" * 9000)))
+    assert (len(line[4]), line[5]) == (4000, 5000)
+
+
+def test_a_line_cut_off_by_a_kill_is_counted(tmp_path: Path) -> None:
+    write_scenario(tmp_path / "S1", [started(0.0, "alpha")], {"alpha": [ready(1.0, "alpha")]})
+    with (tmp_path / "S1" / "alpha.jsonl").open("a") as file:
+        file.write('{"at": 1.0, "wall": 1')
+    result = ScenarioResult("S1", "Cut", "passed", 1.0, folder="S1")
+    view = scenario_view(read_scenario(write_run(tmp_path, result), result))
+    assert len(view.lanes[0].lines) == 1
+    assert view.notes == ["1 lines of its files are cut off and could not be read."]
+
+
+def test_a_restarted_node_is_a_lane_of_its_own(tmp_path: Path) -> None:
+    records = [started(0.0, "alpha"), started(2.0, "alpha#2")]
+    write_scenario(
+        tmp_path / "S1", records, {"alpha": [ready(1.0, "a")], "alpha-2": [ready(3.0, "a")]}
+    )
+    result = ScenarioResult("S1", "Again", "passed", 1.0, folder="S1")
+    view = scenario_view(read_scenario(write_run(tmp_path, result), result))
+    assert [(lane.label, lane.file) for lane in view.lanes] == [
+        ("alpha", "S1/alpha.jsonl"),
+        ("alpha#2", "S1/alpha-2.jsonl"),
+    ]
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match=r"has no results\.json"):
+        read_results(tmp_path)
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(ReportError, match="cannot be read"):
+        read_results(tmp_path)
