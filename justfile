@@ -26,6 +26,12 @@ peer-cli-tests *ids_and_options: venv
 peer-cli-list *options: venv
     @{{ python }} -m scenarios list "$@"
 
+# Show flake rates and durations of all runs: all scenarios, or IDs.
+[group('scenarios')]
+[no-exit-message]
+peer-cli-history *ids_and_options: venv
+    @{{ python }} -m scenarios history "$@"
+
 # Start a peer at your keyboard with the games of fixture-NAME (alpha, bravo, charlie, ...).
 [group('scenarios')]
 [no-exit-message]

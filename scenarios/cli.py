@@ -2,18 +2,29 @@
 
 import argparse
 import os
+import secrets
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from scenarios import matrix
 from scenarios.backends import ready_image, remove_left_overs
+from scenarios.compare import CompareError, compare_turns, difference_lines, turn_folder
 from scenarios.core.backends.base import BackendError
 from scenarios.core.backends.choose import BackendName, Choice, choose_backend
 from scenarios.discovery import FAMILIES, DiscoveryError, Found, discover
+from scenarios.history import (
+    BEFORE,
+    HISTORY,
+    LETTERS,
+    RECENT,
+    HistoryError,
+    history_lines,
+    read_past,
+)
 from scenarios.ids import UnknownScenarioError, select_ids
 from scenarios.results import KEPT_RUNS
 from scenarios.run import (
@@ -21,10 +32,14 @@ from scenarios.run import (
     INTERRUPTED,
     PASSED,
     ROOT,
+    RUNS,
     USAGE,
     RunRequest,
     run_scenarios,
 )
+from scenarios.settings import DEFAULT_SEED
+
+UNTIL_FAIL_REPEATS = 100
 
 _ABOUT = "Start real peers, make them suffer, and judge what they do."
 
@@ -48,6 +63,11 @@ exit codes:
   3    the environment: no Docker engine answers, the image cannot be built
   130  Ctrl-C; everything was cleaned up
 """
+
+_HISTORY_ABOUT = f"""\
+Show how often each scenario failed in all runs on this machine, what it takes of late (median of
+its latest {RECENT} passes, and the trend against the {BEFORE} before these), and how its latest
+turns ended: {", ".join(f"{letter} {outcome}" for outcome, letter in LETTERS.items())}."""
 
 _LIVE_ABOUT = """\
 Start a peer at your keyboard, with a private copy of the games of fixture-NAME (a name without
@@ -78,9 +98,9 @@ def main(
         options.ids.extend(rest)
     try:
         code: int = COMMANDS[options.command](options, families, root)
-    except (UnknownScenarioError, DiscoveryError) as error:
+    except (UnknownScenarioError, DiscoveryError, CompareError) as error:
         return _complain(error, USAGE)
-    except BackendError as error:
+    except (BackendError, HistoryError) as error:
         return _complain(error, ENVIRONMENT)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -113,8 +133,22 @@ def build_parser() -> argparse.ArgumentParser:
         help="stretch every deadline, for a slow or busy machine (default: 1)",
     )  # fmt: skip
     run.add_argument(
-        "--seed", type=int, default=1, metavar="N",
-        help="where everything random in a scenario comes from (default: 1)",
+        "--seed", type=int, metavar="N",
+        help="where everything random comes from (default: 1; with --random-order a new one, "
+        "which is printed)",
+    )  # fmt: skip
+    run.add_argument(
+        "--random-order", action="store_true",
+        help="run in an order drawn from the seed; scenarios that measure still come last",
+    )  # fmt: skip
+    run.add_argument(
+        "--repeat", type=_at_least_one, metavar="N",
+        help="run each scenario N times; each turn has a folder of its own, runs/…/<ID>/<turn>",
+    )  # fmt: skip
+    run.add_argument(
+        "--until-fail", action="store_true",
+        help=f"end the run at the first failure; repeats {UNTIL_FAIL_REPEATS} times at most, or "
+        "what --repeat says",
     )  # fmt: skip
     loudness = run.add_mutually_exclusive_group()
     loudness.add_argument(
@@ -128,6 +162,14 @@ def build_parser() -> argparse.ArgumentParser:
 
     listing = _add_command(commands, "list", "list scenarios", "List scenarios.")
     listing.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
+
+    history = _add_command(commands, "history", "what earlier runs came to", _HISTORY_ABOUT)
+    history.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
+    history.add_argument(
+        "--compare", nargs=2, metavar="RUN",
+        help="show the first line in which each node of one scenario differs between two runs: "
+        "names of folders in runs/, or latest; RUN:3 is the third turn of a repeated one",
+    )  # fmt: skip
 
     live = _add_command(commands, "live", "a peer at your keyboard", _LIVE_ABOUT)
     live.add_argument("name", metavar="NAME", help="alpha, bravo, charlie, …")
@@ -153,7 +195,10 @@ def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> in
         jobs=options.jobs,
         keep=options.keep,
         timeout_factor=options.timeout_factor,
-        seed=options.seed,
+        seed=_seed(options),
+        repeat=options.repeat or (UNTIL_FAIL_REPEATS if options.until_fail else 1),
+        until_fail=options.until_fail,
+        random_order=options.random_order,
         verbosity=options.verbosity,
         root=root,
         say_of_image=_say if options.verbosity > 0 else _briefly(),
@@ -166,6 +211,12 @@ def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> in
             return one
         code = max(code, one)
     return code
+
+
+def _seed(options: argparse.Namespace) -> int:
+    if options.seed is not None:
+        return int(options.seed)
+    return secrets.randbelow(10**6) if options.random_order else DEFAULT_SEED
 
 
 def _choices(backend: BackendName | Literal["all"]) -> list[Choice]:
@@ -225,6 +276,24 @@ def _matrix(options: argparse.Namespace, families: Iterable[str], _root: Path) -
     return PASSED
 
 
+def _history(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
+    chosen = _select(options.ids, families)
+    if options.compare:
+        return _compare(chosen, options.compare, root / RUNS)
+    pasts = [past for past in read_past(root / HISTORY) if past.scenario in chosen]
+    print("\n".join(history_lines(pasts)) if pasts else "No run of these is on record yet.")
+    return PASSED
+
+
+def _compare(chosen: Collection[str], runs: Sequence[str], folder: Path) -> int:
+    if len(chosen) != 1:
+        raise CompareError("Say which one scenario to compare, such as S7.")
+    [scenario_id] = chosen
+    left, right = (turn_folder(folder, run, scenario_id) for run in runs)
+    print("\n".join(difference_lines(compare_turns(left, right), *runs)))
+    return PASSED
+
+
 COMMANDS = {
     "run": _run,
     "list": _list,
@@ -232,6 +301,7 @@ COMMANDS = {
     "image": _image,
     "clean": _clean,
     "matrix": _matrix,
+    "history": _history,
 }
 
 

@@ -1,6 +1,7 @@
 """Which scenarios there are: found by looking into the modules, not by a list kept by hand."""
 
 import importlib
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,19 @@ class Found:
     file: Path
     function: str
 
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One repetition of a scenario; None where it runs once and needs no number."""
+
+    found: Found
+    repetition: int | None = None
+
     @property
     def target(self) -> str:
         """What pytest is given to run just this one."""
-        return f"{self.file}::{self.function}"
+        number = "" if self.repetition is None else f"[{self.repetition}]"
+        return f"{self.found.file}::{self.found.function}{number}"
 
 
 def discover(families: Iterable[str] = FAMILIES) -> dict[str, Found]:
@@ -51,15 +61,30 @@ def discover(families: Iterable[str] = FAMILIES) -> dict[str, Found]:
     return {scenario_id: found[scenario_id] for scenario_id in sorted(found, key=sort_key)}
 
 
-def run_order(chosen: Iterable[Found], durations: Mapping[str, float]) -> list[Found]:
-    """Return the scenarios as they should run: longest first, those that measure at the end.
+def run_order(
+    chosen: Iterable[Found],
+    durations: Mapping[str, float],
+    *,
+    repeat: int = 1,
+    shuffle_seed: int | None = None,
+) -> list[Turn]:
+    """Return the turns as they should run: longest first, those that measure at the end.
 
-    One that never ran counts as long, for whoever waits for it.
+    One that never ran counts as long, for whoever waits for it. All scenarios have had their first
+    turn before any has its second. With ``shuffle_seed`` they run in the order drawn from it
+    instead, still with those that measure at the end.
     """
-    return sorted(
-        chosen,
-        key=lambda one: (one.info.measures, -durations.get(one.info.id, float("inf"))),
-    )
+    ordered = sorted(chosen, key=lambda one: sort_key(one.info.id))
+    if shuffle_seed is None:
+        ordered.sort(key=lambda one: -durations.get(one.info.id, float("inf")))
+    turns = [
+        Turn(found, number if repeat > 1 else None)
+        for number in range(1, repeat + 1)
+        for found in ordered
+    ]
+    if shuffle_seed is not None:
+        random.Random(shuffle_seed).shuffle(turns)  # noqa: S311 - an order, not a secret
+    return sorted(turns, key=lambda turn: turn.found.info.measures)
 
 
 def _in_module(module: str, file: Path) -> Iterable[Found]:

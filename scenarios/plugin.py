@@ -30,6 +30,7 @@ _settings = pytest.StashKey[RunSettings]()
 _folder = pytest.StashKey[Path]()
 _session = pytest.StashKey[Session]()
 _verdict = pytest.StashKey["Verdict"]()
+_repetition = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,15 +56,23 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
-) -> pytest.Item | None:
-    """Collect a marked function under whatever name it has."""
+) -> list[pytest.Function] | None:
+    """Collect a marked function under whatever name it has, once per repetition."""
     info = info_of(obj) if inspect.isfunction(obj) else None
     if info is None:
         return None
-    item: pytest.Function = pytest.Function.from_parent(collector, name=name)
-    factor = collector.config.stash[_settings].timeout_factor
-    item.add_marker(pytest.mark.timeout(info.timeout_s * factor))
-    return item
+    settings = collector.config.stash[_settings]
+    items = []
+    for repetition in range(1, settings.repeat + 1):
+        item: pytest.Function = pytest.Function.from_parent(
+            collector,
+            name=name if settings.repeat == 1 else f"{name}[{repetition}]",
+            originalname=name,
+        )
+        item.stash[_repetition] = repetition
+        item.add_marker(pytest.mark.timeout(info.timeout_s * settings.timeout_factor))
+        items.append(item)
+    return items
 
 
 # --- what scenarios are given ---------------------------------------------------------------------
@@ -217,7 +226,12 @@ def pytest_runtest_makereport(
         # JUnit shows.
         vars(report)["scenario"] = asdict(result)
         report.user_properties.extend(
-            [("scenario", info.id), ("outcome", result.outcome), ("evidence", result.evidence)]
+            [
+                ("scenario", info.id),
+                ("repetition", result.repetition),
+                ("outcome", result.outcome),
+                ("evidence", result.evidence),
+            ]
         )
         keep = item.config.stash[_settings].keep or verdict.outcome == "failed"
         if not keep:
@@ -249,7 +263,8 @@ def _result(item: pytest.Item, info: ScenarioInfo, verdict: Verdict) -> Scenario
         evidence="; ".join(judged.evidence_lines) if judged else "",
         failure="\n\n".join(verdict.failures),
         reason=verdict.reason,
-        folder=info.id,
+        folder=_folder_name(item),
+        repetition=item.stash[_repetition],
     )
 
 
@@ -261,4 +276,10 @@ def _info(item: pytest.Item) -> ScenarioInfo:
 
 
 def _scenario_folder(item: pytest.Item) -> Path:
-    return item.config.stash[_folder] / _info(item).id
+    return item.config.stash[_folder] / _folder_name(item)
+
+
+def _folder_name(item: pytest.Item) -> str:
+    scenario_id = _info(item).id
+    repeated = item.config.stash[_settings].repeat > 1
+    return f"{scenario_id}/{item.stash[_repetition]}" if repeated else scenario_id

@@ -1,8 +1,9 @@
 """Shows and stores what the scenarios of one run come to. Lives in the process of the runner."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from scenarios.discovery import Found
 from scenarios.ids import sort_key
 from scenarios.results import RunInfo, ScenarioResult, write_results
+from scenarios.settings import DEFAULT_SEED
 
 _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow", "unsupported": "yellow"}
 
@@ -21,8 +23,9 @@ class Reporter:
     folder: Path
     info: RunInfo
     scenarios: Mapping[str, Found]
+    repeat: int = 1
     verbosity: int = 0  # -1: failures only; 1: starts and what each proves
-    results: dict[str, ScenarioResult] = field(default_factory=dict)
+    results: dict[tuple[str, int], ScenarioResult] = field(default_factory=dict)
     _failed_in: dict[str, str] = field(default_factory=dict)  # node ID to phase
     _terminal: pytest.TerminalReporter | None = None
 
@@ -64,11 +67,16 @@ class Reporter:
         found = self._by_node(report.nodeid)
         if result is None and found and _is_crash(report):
             result = ScenarioResult(
-                found.info.id, found.info.name, "failed", 0.0, failure=report.longreprtext
+                found.info.id,
+                found.info.name,
+                "failed",
+                0.0,
+                failure=report.longreprtext,
+                repetition=_repetition_of(report.nodeid),
             )
         if result is None:
             return
-        self.results[result.id] = result
+        self.results[result.id, result.repetition] = result
         self.store()
         self._show(result)
 
@@ -81,11 +89,23 @@ class Reporter:
         write_results(self.folder, self.info, self.in_order())
 
     def in_order(self) -> list[ScenarioResult]:
-        """Return the results so far, by ID."""
-        return [self.results[key] for key in sorted(self.results, key=sort_key)]
+        """Return the results so far, by ID and repetition."""
+        return sorted(self.results.values(), key=lambda one: (*sort_key(one.id), one.repetition))
+
+    @property
+    def any_failed(self) -> bool:
+        """Whether anything failed so far."""
+        return any(result.outcome == "failed" for result in self.results.values())
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_terminal_summary(self) -> None:
+        """Say of scenarios that were repeated how many times each passed."""
+        if self.repeat > 1:
+            for line in tally(self.in_order()):
+                self._write(line)
 
     def _by_node(self, nodeid: str) -> Found | None:
-        file, _, function = nodeid.partition("::")
+        file, _, function = nodeid.partition("[")[0].partition("::")
         for found in self.scenarios.values():
             if found.function == function and found.file.match(file):
                 return found
@@ -98,21 +118,37 @@ class Reporter:
         tail = f" — {said}" if said else ""
         self._write(f"{result.id:<4}", end="")
         self._write(f"{result.outcome:<12}", end="", colour=_COLOURS[result.outcome])
-        self._write(f"{result.duration_s:6.1f} s  {result.name}{tail}")
+        number = f" ({result.repetition} of {self.repeat})" if self.repeat > 1 else ""
+        self._write(f"{result.duration_s:6.1f} s  {result.name}{number}{tail}")
         if result.outcome == "failed":
             for line in result.failure.splitlines():
                 self._write(f"    {line}")
             self._write(f"    folder: {shown_path(self.folder / result.folder)}")
-            self._write(f"    again:  {again_command(result.id, self.info.backend)}")
+            self._write(
+                f"    again:  {again_command(result.id, self.info.backend, self.info.seed)}"
+            )
 
     def _write(self, text: str, *, end: str = "\n", colour: str | None = None) -> None:
         if self._terminal is not None:
             self._terminal.write(text + end, flush=True, **({colour: True} if colour else {}))
 
 
-def again_command(ids: str, backend: str) -> str:
+def again_command(ids: str, backend: str, seed: int = DEFAULT_SEED) -> str:
     """Return the command that runs these scenarios once more."""
-    return f"./justw peer-cli-tests {ids} --backend {backend}"
+    seeded = "" if seed == DEFAULT_SEED else f" --seed {seed}"
+    return f"./justw peer-cli-tests {ids} --backend {backend}{seeded}"
+
+
+def tally(results: Sequence[ScenarioResult]) -> list[str]:
+    """Return how many turns of each scenario passed, and which failed, one line each."""
+    lines = []
+    for scenario_id, group in groupby(results, key=lambda result: result.id):
+        turns = list(group)
+        passed = sum(turn.outcome == "passed" for turn in turns)
+        failed = [str(turn.repetition) for turn in turns if turn.outcome == "failed"]
+        which = f"; failed: {', '.join(failed)}" if failed else ""
+        lines.append(f"{scenario_id:<4}{passed} of {len(turns)} passed{which}")
+    return lines
 
 
 def shown_path(path: Path) -> str:
@@ -124,6 +160,10 @@ def shown_path(path: Path) -> str:
 def _result_of(report: pytest.TestReport) -> ScenarioResult | None:
     fields = getattr(report, "scenario", None)
     return ScenarioResult(**fields) if fields else None
+
+
+def _repetition_of(nodeid: str) -> int:
+    return int(nodeid.partition("[")[2].rstrip("]") or 1)
 
 
 def _is_crash(report: pytest.TestReport) -> bool:

@@ -2,6 +2,7 @@
 
 import platform
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,18 +15,14 @@ import pytest
 from scenarios.backends import open_backend, ready_image
 from scenarios.core.backends.choose import Choice
 from scenarios.core.sweep import of_run, sweep
-from scenarios.discovery import Found, run_order
+from scenarios.discovery import Found, Turn, run_order
+from scenarios.history import HISTORY, HistoryError, read_durations, remember
 from scenarios.reporter import Reporter, shown_path
-from scenarios.results import (
-    RunInfo,
-    new_run_folder,
-    read_durations,
-    remember_durations,
-    remove_old_runs,
-)
-from scenarios.settings import RunSettings
+from scenarios.results import RunInfo, new_run_folder, remove_old_runs
+from scenarios.settings import DEFAULT_SEED, RunSettings
 
 ROOT = Path(__file__).resolve().parent.parent
+RUNS = "runs"
 
 PASSED, FAILED, USAGE, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 130
 _PYTEST_CODES: Mapping[int, int] = {
@@ -43,7 +40,10 @@ class RunRequest:
     jobs: int
     keep: bool = False
     timeout_factor: float = 1.0
-    seed: int = 1
+    seed: int = DEFAULT_SEED
+    repeat: int = 1
+    until_fail: bool = False  # the first failure ends the run
+    random_order: bool = False  # drawn from the seed
     verbosity: int = 0
     root: Path = ROOT
     say_of_image: Callable[[str], None] = print  # takes each line of an image being built
@@ -51,12 +51,12 @@ class RunRequest:
     @property
     def runs(self) -> Path:
         """Where run folders are."""
-        return self.root / "runs"
+        return self.root / RUNS
 
     @property
-    def durations(self) -> Path:
-        """Where the durations of earlier runs are."""
-        return self.root / ".cache" / "durations.json"
+    def history(self) -> Path:
+        """Where the history of earlier runs is."""
+        return self.root / HISTORY
 
 
 def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Found]) -> int:
@@ -65,11 +65,11 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
     Raises BackendError when the backend cannot be made ready.
     """
     folder = new_run_folder(request.runs, choice.name)
-    jobs = max(1, min(request.jobs, len(chosen)))
+    jobs = max(1, min(request.jobs, len(chosen) * request.repeat))
     if request.verbosity >= 0:
         print(
             f"{len(chosen)} scenario{'' if len(chosen) == 1 else 's'} on {choice.name}, "
-            f"{jobs} at once, into {shown_path(folder)}\n{choice.reason}",
+            f"{_how(request)}{jobs} at once, into {shown_path(folder)}\n{choice.reason}",
             flush=True,
         )
     settings = RunSettings(
@@ -80,20 +80,28 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
         keep=request.keep,
         timeout_factor=request.timeout_factor,
         seed=request.seed,
+        repeat=request.repeat,
     )
     settings.save(folder)
     remove_old_runs(request.runs, spare=[folder])
     info = RunInfo(folder.name, choice.name, request.seed, versions(settings))
-    reporter = Reporter(folder, info, chosen, request.verbosity)
-    ordered = run_order(chosen.values(), read_durations(request.durations, choice.name))
+    reporter = Reporter(folder, info, chosen, request.repeat, request.verbosity)
+    turns = run_order(
+        chosen.values(),
+        _durations(request.history, choice.name),
+        repeat=request.repeat,
+        shuffle_seed=request.seed if request.random_order else None,
+    )
     try:
         with terminate_like_ctrl_c():
-            code = pytest.main(_arguments(request, folder, jobs, ordered), plugins=[reporter])
+            code = pytest.main(_arguments(request, folder, jobs, turns), plugins=[reporter])
     finally:
         # Workers remove what is theirs; this is for those that were killed.
         sweep(of_run(settings.run_id))
         reporter.store()
-        remember_durations(request.durations, choice.name, reporter.in_order())
+        _remember(request.history, info, reporter)
+    if code == pytest.ExitCode.INTERRUPTED and request.until_fail and reporter.any_failed:
+        return FAILED  # the end that was asked for; xdist calls it an interruption
     # pytest's other codes (internal error, nothing collected) are never a success.
     return _PYTEST_CODES.get(int(code), FAILED)
 
@@ -110,7 +118,32 @@ def versions(settings: RunSettings) -> dict[str, str]:
     }
 
 
-def _arguments(request: RunRequest, folder: Path, jobs: int, ordered: Sequence[Found]) -> list[str]:
+def _how(request: RunRequest) -> str:
+    parts = [
+        f"{request.repeat} times each" if request.repeat > 1 else "",
+        "until one fails" if request.until_fail else "",
+        f"in the random order of seed {request.seed}" if request.random_order else "",
+    ]
+    return "".join(f"{part}, " for part in parts if part)
+
+
+def _durations(history: Path, backend: str) -> dict[str, float]:
+    # They only order scenarios, so a run goes without.
+    try:
+        return read_durations(history, backend)
+    except HistoryError as error:
+        print(error, file=sys.stderr, flush=True)
+        return {}
+
+
+def _remember(history: Path, info: RunInfo, reporter: Reporter) -> None:
+    try:
+        remember(history, info, reporter.in_order())
+    except HistoryError as error:
+        print(error, file=sys.stderr, flush=True)
+
+
+def _arguments(request: RunRequest, folder: Path, jobs: int, turns: Sequence[Turn]) -> list[str]:
     parallel = (
         # One at a time from the head of the list, so that longest first means that.
         ["--numprocesses", str(jobs), "--dist=load", "--maxschedchunk=1"]
@@ -118,7 +151,7 @@ def _arguments(request: RunRequest, folder: Path, jobs: int, ordered: Sequence[F
         else ["-p", "no:xdist"]
     )
     return [
-        *(found.target for found in ordered),
+        *(turn.target for turn in turns),
         f"--rootdir={request.root}",
         *("-p", "scenarios.plugin", f"--scenario-run={folder}"),
         *("-p", "no:cacheprovider"),
@@ -129,6 +162,7 @@ def _arguments(request: RunRequest, folder: Path, jobs: int, ordered: Sequence[F
         "--tb=short" if request.verbosity > 0 else "--tb=no",
         f"--junitxml={folder / 'junit.xml'}",
         f"--override-ini=junit_suite_name=scenarios-{folder.name}",
+        *(["--exitfirst"] if request.until_fail else []),
         *parallel,
     ]
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tiny_runner import Runner
 
+from scenarios.history import HISTORY, read_past
+
 ALL_BUT_HANGING = ("S1-S6", "S12")
 
 
@@ -45,8 +47,8 @@ def test_results_and_folder(runner: Runner) -> None:
     lines = (folder / row["folder"] / "alpha.jsonl").read_text().splitlines()
     assert json.loads(json.loads(lines[0])["text"])["event"] == "ready"
     assert 'name="scenario" value="S1"' in (folder / "junit.xml").read_text()
-    durations = json.loads((runner.folder / ".cache/durations.json").read_text())
-    assert set(durations["process"]) == {"S1"}
+    (past,) = read_past(runner.folder / HISTORY)
+    assert (past.scenario, past.backend, past.turns[0][0]) == ("S1", "process", "passed")
 
 
 @pytest.mark.parametrize("jobs", ["1", "3"])
@@ -101,6 +103,56 @@ def test_work_folders_stay_when_it_failed_or_when_asked_to(runner: Runner) -> No
     assert (latest / "S2/work/games").exists()
     runner.call("run", "S1", "--backend", "process", "--keep")
     assert (latest / "S1/work/games").exists()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_repetitions_are_kept_apart_and_counted(runner: Runner, jobs: str) -> None:
+    done = runner.call("run", "S1", "S9", "--backend", "process", "--repeat", "3", "-j", jobs)
+    assert done.code == 1
+    rows = {(row["id"], row["repetition"]): row for row in runner.results()["scenarios"]}
+    assert len(rows) == 6
+    assert [rows["S1", turn]["outcome"] for turn in (1, 2, 3)] == ["passed"] * 3
+    assert [row["outcome"] for row in rows.values()].count("failed") == 1
+    for row in rows.values():
+        assert row["folder"] == f"{row['id']}/{row['repetition']}"
+        assert (runner.folder / "runs/latest" / str(row["folder"]) / "alpha.jsonl").is_file()
+    assert "\nS1  3 of 3 passed\n" in done.out
+    assert re.search(r"^S9  2 of 3 passed; failed: \d$", done.out, re.MULTILINE)
+    assert re.search(r"^S9  failed .* Flaky \(\d of 3\)$", done.out, re.MULTILINE)
+
+    shown = runner.call("history", "S9").out
+    assert re.search(r"^S9   process +3 +1 +33\.3% .* [.F]{3}$", shown, re.MULTILINE)
+    bad = next(turn for turn in (1, 2, 3) if rows["S9", turn]["outcome"] == "failed")
+    good = 1 if bad != 1 else 2
+    compared = runner.call("history", "S9", "--compare", f"latest:{bad}", f"latest:{good}").out
+    assert re.search(rf'only in latest:{bad}: [\d.]+ s .*"dance"', compared)
+    assert re.search(rf'only in latest:{good}: [\d.]+ s .*"ping"', compared)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_until_fail_stops_at_the_first_failure(runner: Runner, jobs: str) -> None:
+    done = runner.call("run", "S9", "--backend", "process", "--until-fail", "-j", jobs)
+    assert done.code == 1
+    outcomes = [row["outcome"] for row in runner.results()["scenarios"]]
+    assert outcomes.count("failed") >= 1
+    assert 3 <= len(outcomes) <= 6  # what other workers had begun was let to end
+    assert "until one fails" in done.out
+
+
+def test_a_random_order_can_be_repeated(runner: Runner) -> None:
+    def order(*more: str) -> tuple[str, list[str]]:
+        ids = ("S1", "S3", "S4", "S6", "S12", "--repeat", "2")
+        done = runner.call("run", *ids, "--backend", "process", "--random-order", "-j", "1", *more)
+        seed = re.search(r"in the random order of seed (\d+)", done.out)
+        assert seed
+        return seed[1], re.findall(
+            r"^(S\d+ .* \(\d of 2\))", _without_times(done.out), re.MULTILINE
+        )
+
+    seed, shown = order()
+    assert order("--seed", seed) == (seed, shown)
+    assert shown[-1].startswith("S12")
+    assert order("--seed", seed + "1")[1] != shown
 
 
 def test_quiet_and_verbose(runner: Runner) -> None:
@@ -200,6 +252,10 @@ def test_two_scenarios_with_one_id(runner: Runner) -> None:
     done = runner.call("list")
     assert done.code == 2
     assert "Two scenarios are called S1: ping in test_tiny.py and twin in test_twin.py" in done.err
+
+
+def _without_times(text: str) -> str:
+    return re.sub(r" +\d+\.\d s ", " ", text)
 
 
 def processes_of(run_id: str) -> list[str]:

@@ -12,10 +12,11 @@ PROJECT = Path(__file__).parents[2]
 
 FAMILY = '''
 import sys
+from pathlib import Path
 
 import pytest
 from scenarios.core.backends.base import Capability, NodeSpec, Program
-from scenarios.core.errors import WaitFailed
+from scenarios.core.errors import UnsupportedCommand, WaitFailed
 from scenarios.core.scenario import scenario
 
 NODE = """
@@ -80,6 +81,17 @@ def slow(session):
     window = start(session).window()
     with pytest.raises(WaitFailed):
         window.wait_event("never", timeout=1)
+
+
+@scenario("S9", name="Flaky", proves="fails in its third turn on this machine")
+def flaky(session):
+    node = start(session)
+    Path(f"turn-{len(list(Path().glob('turn-*'))) + 1}").touch()
+    if Path("turn-3").exists():
+        with pytest.raises(UnsupportedCommand):
+            node.request("dance")
+        session.check.true("it can dance", False)
+    node.request("ping")
 
 
 @scenario("S12", name="Measure", proves="runs alone", measures=True)
