@@ -160,6 +160,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="only failures and the closing lines",
     )  # fmt: skip
 
+    run.add_argument(
+        "--no-color", action="store_false", dest="colour",
+        help="no colours on a terminal either; so does the environment variable NO_COLOR",
+    )  # fmt: skip
+
     listing = _add_command(commands, "list", "list scenarios", "List scenarios.")
     listing.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
 
@@ -200,6 +205,7 @@ def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> in
         until_fail=options.until_fail,
         random_order=options.random_order,
         verbosity=options.verbosity,
+        colour=options.colour,
         root=root,
         say_of_image=_say if options.verbosity > 0 else _briefly(),
     )

@@ -35,10 +35,21 @@ class Turn:
     repetition: int | None = None
 
     @property
+    def name(self) -> str:
+        """What pytest calls it in its file."""
+        number = "" if self.repetition is None else f"[{self.repetition}]"
+        return f"{self.found.function}{number}"
+
+    @property
     def target(self) -> str:
         """What pytest is given to run just this one."""
-        number = "" if self.repetition is None else f"[{self.repetition}]"
-        return f"{self.found.file}::{self.found.function}{number}"
+        return f"{self.found.file}::{self.name}"
+
+    @property
+    def folder(self) -> str:
+        """Its folder in the run's folder."""
+        number = "" if self.repetition is None else f"/{self.repetition}"
+        return f"{self.found.info.id}{number}"
 
 
 def discover(families: Iterable[str] = FAMILIES) -> dict[str, Found]:

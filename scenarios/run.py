@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from scenarios.history import HISTORY, HistoryError, read_durations, remember
 from scenarios.reporter import Reporter, shown_path
 from scenarios.results import RunInfo, new_run_folder, remove_old_runs
 from scenarios.settings import DEFAULT_SEED, RunSettings
+from scenarios.view import View, can_show, open_console
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = "runs"
@@ -45,6 +46,7 @@ class RunRequest:
     until_fail: bool = False  # the first failure ends the run
     random_order: bool = False  # drawn from the seed
     verbosity: int = 0
+    colour: bool = True  # where a terminal shows it
     root: Path = ROOT
     say_of_image: Callable[[str], None] = print  # takes each line of an image being built
 
@@ -85,21 +87,25 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
     settings.save(folder)
     remove_old_runs(request.runs, spare=[folder])
     info = RunInfo(folder.name, choice.name, request.seed, versions(settings))
-    reporter = Reporter(folder, info, chosen, request.repeat, request.verbosity)
+    durations = _durations(request.history, choice.name)
     turns = run_order(
         chosen.values(),
-        _durations(request.history, choice.name),
+        durations,
         repeat=request.repeat,
         shuffle_seed=request.seed if request.random_order else None,
     )
-    try:
-        with terminate_like_ctrl_c():
-            code = pytest.main(_arguments(request, folder, jobs, turns), plugins=[reporter])
-    finally:
-        # Workers remove what is theirs; this is for those that were killed.
-        sweep(of_run(settings.run_id))
-        reporter.store()
-        _remember(request.history, info, reporter)
+    with open_console(colour=request.colour) as console:
+        shown = request.verbosity >= 0 and can_show(console)
+        view = View(console, turns, durations, jobs) if shown else None
+        reporter = Reporter(folder, info, turns, console, view, request.repeat, request.verbosity)
+        try:
+            with terminate_like_ctrl_c(), view or nullcontext():
+                code = pytest.main(_arguments(request, folder, jobs, turns), plugins=[reporter])
+        finally:
+            # Workers remove what is theirs; this is for those that were killed.
+            sweep(of_run(settings.run_id))
+            reporter.store()
+            _remember(request.history, info, reporter)
     if code == pytest.ExitCode.INTERRUPTED and request.until_fail and reporter.any_failed:
         return FAILED  # the end that was asked for; xdist calls it an interruption
     # pytest's other codes (internal error, nothing collected) are never a success.
@@ -159,6 +165,7 @@ def _arguments(request: RunRequest, folder: Path, jobs: int, turns: Sequence[Tur
         # loss: every expectation goes through their Checks.
         *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
         *("--quiet", "-rfE", "--override-ini=console_output_style=classic"),
+        "--color=auto" if request.colour else "--color=no",
         "--tb=short" if request.verbosity > 0 else "--tb=no",
         f"--junitxml={folder / 'junit.xml'}",
         f"--override-ini=junit_suite_name=scenarios-{folder.name}",

@@ -143,7 +143,13 @@ class Runner:
         (folder / "main.py").write_text(MAIN)
         os.mkfifo(folder / "hanging")
 
-    def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    def start(
+        self,
+        *arguments: str,
+        out: int = subprocess.PIPE,
+        env: dict[str, str] | None = None,
+        **options: Any,
+    ) -> "subprocess.Popen[str]":
         # Ctrl-C is sent to a group of its own; no engine answers at an address like this.
         return subprocess.Popen(
             [sys.executable, "main.py", *arguments],
@@ -152,9 +158,10 @@ class Runner:
                 **os.environ,
                 "PYTHONPATH": f"{self.folder}{os.pathsep}{PROJECT}",
                 "DOCKER_HOST": f"unix://{self.folder}/no-engine.sock",
+                **(env or {}),
             },
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=out,
             stderr=subprocess.PIPE,
             text=True,
             process_group=0,
