@@ -16,10 +16,17 @@ import pytest
 
 from scenarios.backends import open_backend
 from scenarios.core.backends.base import Backend, Unsupported
-from scenarios.core.errors import CheckFailed, CommandFailed, NodeGone, UnsupportedCommand
+from scenarios.core.errors import (
+    CAUSES,
+    Cause,
+    CheckFailed,
+    CommandFailed,
+    NodeGone,
+    UnsupportedCommand,
+)
 from scenarios.core.scenario import ScenarioInfo, info_of
 from scenarios.core.scene import Clock
-from scenarios.core.session import Session
+from scenarios.core.session import Session, cause_of
 from scenarios.core.timeouts import Timeouts
 from scenarios.results import Outcome, ScenarioResult
 from scenarios.settings import RunSettings
@@ -184,6 +191,7 @@ class Verdict:
 
     def __init__(self) -> None:
         self.outcome: Outcome = "passed"
+        self.cause: Cause | None = None
         self.failures: list[str] = []
         self.reason = ""
         self.duration_s = 0.0
@@ -198,7 +206,9 @@ class Verdict:
             return
         if report.failed:
             self.outcome = "failed"
-            self.failures.append(failure_text(item, error))
+            cause = cause_of_failure(item, error.value)
+            self.cause = self.cause or cause
+            self.failures.append(failure_text(item, error, cause))
         elif self.outcome == "passed":
             unknown = isinstance(error.value, UnsupportedCommand)
             self.outcome = "unsupported" if unknown else "skipped"
@@ -230,6 +240,7 @@ def pytest_runtest_makereport(
                 ("scenario", info.id),
                 ("repetition", result.repetition),
                 ("outcome", result.outcome),
+                ("cause", result.cause or ""),
                 ("evidence", result.evidence),
             ]
         )
@@ -239,18 +250,38 @@ def pytest_runtest_makereport(
     return report
 
 
-def failure_text(item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> str:
+def cause_of_failure(item: pytest.Item, error: BaseException) -> Cause:
+    """Return the name of why a scenario failed."""
+    session = item.stash.get(_session, None)
+    if session is None:
+        return cause_of(error)
+    if isinstance(error, pytest.fail.Exception):  # only pytest-timeout fails a scenario so
+        return session.scene.timeout_cause()
+    return session.cause_of(error)
+
+
+def failure_text(
+    item: pytest.Item, error: pytest.ExceptionInfo[BaseException], cause: Cause
+) -> str:
     """Return what a person needs to see of a failure.
 
     An expectation speaks for itself and is shown with the line that had it; anything else is
     a fault in the scenario or below it and is shown with its traceback.
     """
-    if not isinstance(error.value, CheckFailed | CommandFailed | NodeGone):
-        return str(error.getrepr(style="short", tbfilter=lambda it: it.traceback.cut(item.path)))
-    notes = getattr(error.value, "__notes__", [])
-    lines = [entry.lineno + 1 for entry in error.traceback if entry.path == item.path]
-    where = f"at {item.path.name}:{lines[-1]}" if lines else ""
-    return "\n".join(part for part in (str(error.value), where, *notes) if part)
+    why = f"cause: {cause}: {CAUSES[cause]}"
+    met = error.value
+    if not isinstance(met, CheckFailed | CommandFailed | NodeGone):
+        trace = error.getrepr(style="short", tbfilter=lambda it: it.traceback.cut(item.path))
+        return f"{trace}\n{why}"
+    notes = getattr(met, "__notes__", [])
+    places = [
+        f"at {item.path.name}:{entry.lineno + 1}: {str(entry.statement).splitlines()[0].strip()}"
+        for entry in error.traceback
+        if entry.path == item.path
+    ]
+    said, picture = (met.brief, met.picture) if isinstance(met, CheckFailed) else (str(met), "")
+    parts = [said, *places[-1:], why, *notes, picture]
+    return "\n".join(part for part in parts if part)
 
 
 def _result(item: pytest.Item, info: ScenarioInfo, verdict: Verdict) -> ScenarioResult:
@@ -262,6 +293,7 @@ def _result(item: pytest.Item, info: ScenarioInfo, verdict: Verdict) -> Scenario
         duration_s=round(verdict.duration_s, 3),
         evidence="; ".join(judged.evidence_lines) if judged else "",
         failure="\n\n".join(verdict.failures),
+        cause=verdict.cause,
         reason=verdict.reason,
         folder=_folder_name(item),
         repetition=item.stash[_repetition],

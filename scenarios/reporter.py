@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from scenarios.core.errors import CAUSES
 from scenarios.discovery import Turn
 from scenarios.ids import sort_key
 from scenarios.results import RunInfo, ScenarioResult, write_results
@@ -75,7 +76,8 @@ class Reporter:
                 turn.found.info.name,
                 "failed",
                 0.0,
-                failure=report.longreprtext,
+                failure=f"{report.longreprtext}\ncause: worker-died: {CAUSES['worker-died']}",
+                cause="worker-died",
                 folder=turn.folder,
                 repetition=turn.repetition or 1,
             )

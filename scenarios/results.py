@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from scenarios.core.errors import Cause
+
 Outcome = Literal["passed", "failed", "skipped", "unsupported"]
 
 KEPT_RUNS = 20
@@ -29,6 +31,7 @@ class ScenarioResult:
     duration_s: float
     evidence: str = ""
     failure: str = ""
+    cause: Cause | None = None  # of a failure
     reason: str = ""
     folder: str = ""
     repetition: int = 1

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 
 from scenarios.core.always import generic_findings
-from scenarios.core.backends.base import Backend, NodeSpec
+from scenarios.core.backends.base import Backend, BackendError, NodeSpec
 from scenarios.core.checks import Checks
-from scenarios.core.errors import Cause, CheckFailed, NodeGone, WaitFailed
+from scenarios.core.errors import Cause, CheckFailed, CommandFailed, NodeGone, WaitFailed
 from scenarios.core.faults import Faults
 from scenarios.core.log import NodeLog
 from scenarios.core.node import Node
@@ -114,7 +114,7 @@ class Session:
         text = "\n".join(f"{what}:\n  " + "\n  ".join(found) for what, found in wrong)
         first = wrong[0][0]
         cause: Cause = "fault-failed" if first == "faults" else "check"
-        raise CheckFailed(first, f"\n{text}\n{self.scene.picture()}", cause)
+        raise CheckFailed(first, f"\n{text}", cause, self.scene.picture())
 
     def abandon(self, error: BaseException) -> None:
         """Clean up after a failure; what the always-on checks find becomes notes of ``error``.
@@ -124,16 +124,25 @@ class Session:
         try:
             self.faults.withdraw_all()
             if isinstance(error, Exception):
-                if not isinstance(error, WaitFailed):
-                    error.add_note(self.scene.picture())
+                # Before they end: what is to be seen is the moment of the failure.
+                picture = self.scene.picture()
                 findings = self._added(while_running=True)
                 self._end_nodes(EXIT_AFTER_FAILURE_S)
                 findings += [*self._generic(), *self._added(while_running=False)]
                 for what, found in findings:
                     if found:
                         error.add_note("Also, " + what + ":\n  " + "\n  ".join(found))
+                if isinstance(error, CheckFailed):
+                    error.picture = error.picture or picture
+                else:
+                    error.add_note(picture)
         finally:
             self.remove()
+
+    def cause_of(self, error: BaseException) -> Cause:
+        """Return why the scenario failed: what went wrong first, which the error may not tell."""
+        trouble = self.scene.trouble
+        return self.scene.lost_by or (trouble.cause if trouble else cause_of(error))
 
     def remove(self) -> None:
         """Remove all nodes, in parallel, and close the record; again: no effect."""
@@ -208,3 +217,17 @@ class Session:
             self.check.always(added.what, found)
             findings.append((added.what, found))
         return findings
+
+
+def cause_of(error: BaseException) -> Cause:
+    """Return the name of what an error says."""
+    match error:
+        case CheckFailed():
+            return error.cause
+        case CommandFailed():
+            return "command-refused"
+        case NodeGone():
+            return "node-ended"
+        case BackendError():
+            return "backend-failed"
+    return "scenario-broken"

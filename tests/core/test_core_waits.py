@@ -111,7 +111,7 @@ class TestWait:
         assert "freeze bravo" in rest
         assert "alpha (running)" in rest
         assert "bravo (running)" in rest
-        assert '"event": "ready"' in rest.split("bravo (running)")[1]
+        assert "out event ready #0 {" in rest.split("bravo (running)")[1]
 
     def test_moving_and_standing_still_are_told_apart(
         self,
@@ -125,12 +125,12 @@ class TestWait:
         with pytest.raises(WaitFailed, match="still moving") as failure:
             node.window().wait_event("x", timeout=0.05)
         assert failure.value.cause == "timeout-still-moving"
-        monkeypatch.setattr("scenarios.core.window.STILL_MOVING_S", 0.02)
+        monkeypatch.setattr("scenarios.core.scene.STILL_MOVING_S", 0.02)
         with pytest.raises(WaitFailed, match="Nothing moved") as failure:
             node.window().wait_event("x", timeout=0.05)
         assert failure.value.cause == "timeout-nothing-moved"
         # A line of any node counts, but what is sent to a node does not.
-        monkeypatch.setattr("scenarios.core.window.STILL_MOVING_S", 0.2)
+        monkeypatch.setattr("scenarios.core.scene.STILL_MOVING_S", 0.2)
         backend.nodes["alpha"].behave(lambda _, line: None)
         threading.Timer(0.2, lambda: node.send_line("{}")).start()
         with pytest.raises(WaitFailed) as failure:

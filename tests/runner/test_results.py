@@ -52,6 +52,7 @@ def test_results_json(tmp_path: Path) -> None:
             "duration_s": 1.25,
             "evidence": "5 chunks",
             "failure": "",
+            "cause": None,
             "reason": "",
             "folder": "",
             "repetition": 1,

@@ -65,6 +65,11 @@ def test_every_outcome(runner: Runner, jobs: str) -> None:
         "S6": "failed",
         "S12": "passed",
     }
+    assert {key: row["cause"] for key, row in rows.items() if row["outcome"] == "failed"} == {
+        "S2": "check",
+        "S5": "scenario-broken",
+        "S6": "another-node-ended",
+    }
     assert "I cannot dance" in str(rows["S3"]["reason"])
     assert "no disconnect" in str(rows["S4"]["reason"])
     assert str(rows["S2"]["failure"]).startswith("pings: got 1, wanted 2\nat test_tiny.py:")
@@ -91,7 +96,12 @@ def test_one_that_measures_runs_alone(runner: Runner) -> None:
 def test_a_failure_says_where_to_look_and_how_to_repeat_it(runner: Runner) -> None:
     done = runner.call("run", "S2", "--backend", "process", "-q")
     assert done.code == 1
-    assert "    pings: got 1, wanted 2\n" in done.out
+    said = (
+        '    pings: got 1, wanted 2\n    at test_tiny.py:LINE: session.check.equal("pings", 1, 2)\n'
+        "    cause: check: an expectation was looked at and found wrong\n"
+        "    Faults placed:\n      none\n    Last lines of every node:\n      alpha (running):\n"
+    )
+    assert said in re.sub(r"tiny\.py:\d+", "tiny.py:LINE", done.out)
     assert f"    folder: runs/{runner.results()['run_id']}/S2\n" in done.out
     assert "    again:  ./justw peer-cli-tests S2 --backend process\n" in done.out
 
@@ -168,6 +178,12 @@ def test_a_worker_that_dies_fails_its_scenario_only(runner: Runner) -> None:
     assert rows["S1"]["outcome"] == "passed"
     assert rows["S13"]["outcome"] == "failed"
     assert "crashed" in str(rows["S13"]["failure"])
+    assert rows["S13"]["cause"] == "worker-died"
+
+
+def test_a_scenario_that_takes_too_long_is_a_timeout(runner: Runner) -> None:
+    assert runner.call("run", "S10", "--backend", "process").code == 1
+    assert by_id(runner)["S10"]["cause"] == "timeout-still-moving"
 
 
 @pytest.mark.parametrize(

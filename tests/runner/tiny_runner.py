@@ -94,6 +94,12 @@ def flaky(session):
     node.request("ping")
 
 
+@scenario("S10", name="Late", proves="its own timeout", timeout_s=1)
+def late(session):
+    window = start(session).window()
+    window.wait_event("never", timeout=50)
+
+
 @scenario("S12", name="Measure", proves="runs alone", measures=True)
 def measure(session):
     start(session)

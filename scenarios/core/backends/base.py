@@ -55,6 +55,7 @@ class OwnAddress:
     suffix: str = ""
 
 
+EndKind: TypeAlias = Literal["exited", "out-of-memory", "backend-failed"]
 Argument: TypeAlias = str | Placed | OwnAddress
 
 
@@ -103,13 +104,14 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a node ended, and what the backend knows of why.
+    """How a node ended, and what the backend knows of why: ``kind`` for programs, ``cause`` says.
 
     After a signal the exit code of a process is minus that signal, of a container 128 plus it.
     """
 
     exit_code: int | None
     cause: str = ""  # such as "killed by the system for want of memory"
+    kind: EndKind = "exited"
 
 
 class Sink(Protocol):

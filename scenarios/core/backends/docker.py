@@ -293,7 +293,7 @@ class DockerHandle:
         try:
             deliver(self._connection, self._sink)
         except BackendError as error:
-            self._sink.ended(Ended(None, str(error)))
+            self._sink.ended(Ended(None, str(error), "backend-failed"))
         else:
             self._sink.ended(self._how_it_ended())
 
@@ -303,8 +303,10 @@ class DockerHandle:
                 exit_code = int(self._client.api.wait(self._id)["StatusCode"])
                 state = self._client.api.inspect_container(self._id)["State"]
         except BackendError as error:
-            return Ended(None, str(error))
-        return Ended(exit_code, "killed for want of memory" if state["OOMKilled"] else "")
+            return Ended(None, str(error), "backend-failed")
+        if state["OOMKilled"]:
+            return Ended(exit_code, "killed for want of memory", "out-of-memory")
+        return Ended(exit_code)
 
 
 def _targets(spec: NodeSpec) -> dict[Mount, str]:

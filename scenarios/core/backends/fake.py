@@ -9,6 +9,7 @@ from scenarios.core.backends.base import (
     BackendError,
     Capability,
     Ended,
+    EndKind,
     LineSplitter,
     Mount,
     NodeSpec,
@@ -59,11 +60,11 @@ class FakeNode:
         """Write a line to stderr."""
         self._sink.line("err", text.encode(), complete=True)
 
-    def exit(self, code: int | None = 0, cause: str = "") -> None:
+    def exit(self, code: int | None = 0, cause: str = "", kind: EndKind = "exited") -> None:
         """End, once."""
         if not self.over:
             self.over = True
-            self._sink.ended(Ended(code, cause))
+            self._sink.ended(Ended(code, cause, kind))
 
     def write(self, data: bytes) -> None:
         """Let the behaviour see each line; in the caller's thread."""
