@@ -261,9 +261,12 @@ class TestEnd:
         self, session: Session, backend: FakeBackend, alpha: NodeSpec, asked: bool, cause: str
     ) -> None:
         (node,) = session.start(alpha)
+        fake = backend.nodes["alpha"]
         if asked:
+            fake.over = True  # it does not end at once
             node.terminate()
-        backend.nodes["alpha"].exit(None, "the daemon is gone", "backend-failed")
+            fake.over = False
+        fake.exit(None, "the daemon is gone", "backend-failed")
         assert session.cause_of(CheckFailed("x", "")) == cause
 
     def test_ctrl_c_removes_and_judges_nothing(
