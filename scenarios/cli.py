@@ -129,6 +129,11 @@ def build_parser() -> argparse.ArgumentParser:
         "of failed ones are kept anyway. The nodes themselves always end",
     )  # fmt: skip
     run.add_argument(
+        "--pcap", action="store_true",
+        help="capture the packets of every node (headers only) into runs/…/<ID>/<node>.pcap; "
+        "needs tcpdump and the right to capture",
+    )  # fmt: skip
+    run.add_argument(
         "--timeout-factor", type=_positive, default=1.0, metavar="F",
         help="stretch every deadline, for a slow or busy machine (default: 1)",
     )  # fmt: skip
@@ -199,6 +204,7 @@ def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> in
     request = RunRequest(
         jobs=options.jobs,
         keep=options.keep,
+        pcap=options.pcap,
         timeout_factor=options.timeout_factor,
         seed=_seed(options),
         repeat=options.repeat or (UNTIL_FAIL_REPEATS if options.until_fail else 1),

@@ -146,7 +146,11 @@ def session(
     if missing:
         raise Unsupported(f"the backend {backend.name} has no {' and no '.join(missing)} here")
     made = Session(
-        backend, scenario_folder, timeouts=timeouts, clock=Clock(run_settings.clock_start)
+        backend,
+        scenario_folder,
+        timeouts=timeouts,
+        clock=Clock(run_settings.clock_start),
+        pcap=run_settings.pcap,
     )
     request.node.stash[_session] = made
     yield made

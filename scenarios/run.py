@@ -3,6 +3,7 @@
 import platform
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.backends import open_backend, ready_image
+from scenarios.core.backends.base import Backend
 from scenarios.core.backends.choose import Choice
 from scenarios.core.sweep import of_run, sweep
 from scenarios.discovery import Found, Turn, run_order
@@ -40,6 +42,7 @@ class RunRequest:
 
     jobs: int
     keep: bool = False
+    pcap: bool = False
     timeout_factor: float = 1.0
     seed: int = DEFAULT_SEED
     repeat: int = 1
@@ -80,6 +83,7 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
         clock_start=time.monotonic(),
         image=ready_image(request.say_of_image) if choice.name == "docker" else "",
         keep=request.keep,
+        pcap=request.pcap,
         timeout_factor=request.timeout_factor,
         seed=request.seed,
         repeat=request.repeat,
@@ -116,6 +120,8 @@ def versions(settings: RunSettings) -> dict[str, str]:
     """Return what ran: the project, Python, the platform and what the backend stands on."""
     with open_backend(settings) as backend:
         below = backend.versions()
+        if settings.pcap:
+            _try_capture(backend)
     return {
         "project": version("peer-cli"),
         "python": platform.python_version(),
@@ -147,6 +153,12 @@ def _remember(history: Path, info: RunInfo, reporter: Reporter) -> None:
         remember(history, info, reporter.in_order())
     except HistoryError as error:
         print(error, file=sys.stderr, flush=True)
+
+
+def _try_capture(backend: Backend) -> None:
+    # Better now than once in every scenario.
+    with tempfile.TemporaryDirectory() as folder:
+        backend.capture(backend.new_address(), Path(folder) / "try.pcap").stop()
 
 
 def _arguments(request: RunRequest, folder: Path, jobs: int, turns: Sequence[Turn]) -> list[str]:

@@ -18,6 +18,7 @@ class RunSettings:
     clock_start: float  # of time.monotonic(), which all processes of a machine share
     image: str = ""  # docker only
     keep: bool = False
+    pcap: bool = False
     timeout_factor: float = 1.0
     seed: int = DEFAULT_SEED
     repeat: int = 1

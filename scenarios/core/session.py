@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from scenarios.core.always import generic_findings
-from scenarios.core.backends.base import Backend, BackendError, NodeSpec
+from scenarios.core.backends.base import Backend, BackendError, Capture, NodeSpec
 from scenarios.core.checks import Checks
 from scenarios.core.errors import Cause, CheckFailed, CommandFailed, NodeGone, WaitFailed
 from scenarios.core.faults import Faults
@@ -40,6 +40,7 @@ class Session:
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
+        pcap: bool = False,
     ) -> None:
         self.backend = backend
         self.folder = folder
@@ -47,6 +48,8 @@ class Session:
         self.check = Checks(self.scene)
         self.faults = Faults(self.scene)
         self.nodes: list[Node] = []
+        self._pcap = pcap
+        self._captures: list[Capture] = []
         self.evidence_lines: list[str] = []
         self._always: list[_Added] = []
 
@@ -152,6 +155,8 @@ class Session:
                     # list: raises what the first failed removal raised, after all have ended.
                     list(pool.map(Node.remove, self.nodes))
         finally:
+            for capture in self._captures:
+                capture.stop()
             self.scene.close()
 
     def __enter__(self) -> "Session":
@@ -174,13 +179,19 @@ class Session:
             raise ValueError(f"There is a running node {spec.name!r} already; choose another name.")
         number = len(earlier) + 1
         label = spec.name if number == 1 else f"{spec.name}#{number}"
-        file = self.folder / (label.replace("#", "-") + ".jsonl")
-        node = Node(spec, label, NodeLog(label, self.scene, file), self.faults)
+        node = Node(
+            spec, label, NodeLog(label, self.scene, self._file(label, "jsonl")), self.faults
+        )
         self.nodes.append(node)
         return node
 
+    def _file(self, label: str, suffix: str) -> Path:
+        return self.folder / f"{label.replace('#', '-')}.{suffix}"
+
     def _start_one(self, node: Node, address: str) -> None:
         self.scene.record("node-starting", node=node.label, name=node.name, address=address)
+        if self._pcap:
+            self._captures.append(self.backend.capture(address, self._file(node.label, "pcap")))
         handle = self.backend.start(node.spec, address, node)
         node.attach(handle)
         self.scene.record("node-started", node=node.label, name=node.name, address=address)

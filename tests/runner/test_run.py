@@ -165,6 +165,14 @@ def test_a_random_order_can_be_repeated(runner: Runner) -> None:
     assert order("--seed", seed + "1")[1] != shown
 
 
+def test_a_capture_that_cannot_be_is_told_before_anything_runs(runner: Runner) -> None:
+    process = runner.start("run", "S1", "--backend", "process", "--pcap", env={"PATH": "/nowhere"})
+    out, err = process.communicate(timeout=40)
+    assert process.returncode == 3
+    assert "tcpdump" in err
+    assert "passed" not in out
+
+
 def test_quiet_and_verbose(runner: Runner) -> None:
     assert "S1" not in runner.call("run", "S1", "--backend", "process", "-q").out
     out = runner.call("run", "S1", "--backend", "process", "-v").out

@@ -114,6 +114,13 @@ class Ended:
     kind: EndKind = "exited"
 
 
+class Capture(Protocol):
+    """Packets being written."""
+
+    def stop(self) -> None:
+        """End it with a whole file; again: no effect."""
+
+
 class Sink(Protocol):
     """Where a backend delivers what a node says. Called from the backend's threads."""
 
@@ -178,6 +185,9 @@ class Backend(Protocol):
 
     def start(self, spec: NodeSpec, address: str, sink: Sink) -> Handle:
         """Start a node; raises BackendError. Blocks until it runs, not until it is ready."""
+
+    def capture(self, address: str, file: Path) -> Capture:
+        """Begin to write the packets of an address into a file; raises BackendError."""
 
     def versions(self) -> dict[str, str]:
         """Return what the results should say it ran on."""

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from scenarios.core.backends.base import (
     AddressPool,
     BackendError,
     Capability,
+    Capture,
     Ended,
     EndKind,
     LineSplitter,
@@ -166,6 +168,10 @@ class FakeBackend:
         self.nodes[spec.name] = node
         self._on_start(node)
         return node
+
+    def capture(self, address: str, file: Path) -> Capture:
+        """Raise BackendError: no packet ever passes."""
+        raise BackendError("A fake node sends no packets.")
 
     def versions(self) -> dict[str, str]:
         """Return nothing worth knowing."""
