@@ -1,7 +1,6 @@
 """Captures, by a stand-in for tcpdump, and by the real one where it is and may."""
 
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -81,8 +80,6 @@ def test_packets_of_one_address_and_no_other(tmp_path: Path) -> None:
         for address in ("127.5.0.2", "127.5.0.3"):
             sender.sendto(b"hello", (address, 9))
     capture.stop()
-    shown = subprocess.run(
-        ["tcpdump", "-n", "-r", file], capture_output=True, text=True, check=True
-    ).stdout
-    assert "127.5.0.2.9: UDP" in shown
-    assert "127.5.0.3" not in shown
+    packets = file.read_bytes()
+    assert bytes([127, 5, 0, 2]) in packets
+    assert bytes([127, 5, 0, 3]) not in packets
