@@ -26,7 +26,7 @@ from scenarios.history import (
     read_past,
 )
 from scenarios.ids import UnknownScenarioError, select_ids
-from scenarios.results import KEPT_RUNS
+from scenarios.results import KEPT_RUNS, LATEST
 from scenarios.run import (
     ENVIRONMENT,
     INTERRUPTED,
@@ -38,6 +38,7 @@ from scenarios.run import (
     run_scenarios,
 )
 from scenarios.settings import DEFAULT_SEED
+from scenarios.summary import NoResultsError, log_row, read_results, runs_since, summary
 
 UNTIL_FAIL_REPEATS = 100
 
@@ -98,7 +99,7 @@ def main(
         options.ids.extend(rest)
     try:
         code: int = COMMANDS[options.command](options, families, root)
-    except (UnknownScenarioError, DiscoveryError, CompareError) as error:
+    except (UnknownScenarioError, DiscoveryError, CompareError, NoResultsError) as error:
         return _complain(error, USAGE)
     except (BackendError, HistoryError) as error:
         return _complain(error, ENVIRONMENT)
@@ -196,6 +197,21 @@ def build_parser() -> argparse.ArgumentParser:
         f"Print the matrix of scenarios, or write it into {matrix.PATH.name}.",
     )  # fmt: skip
     table.add_argument("--write", action="store_true", help=f"write {matrix.PATH.name}")
+    table.add_argument(
+        "--log", metavar="RUN", help="also write a run into the run log there; implies --write"
+    )
+
+    page = _add_command(
+        commands, "summary", "what runs came to as Markdown",
+        "Print what runs came to as Markdown, for the page of a CI run: outcomes, every failure "
+        "with its text, the slowest.",
+    )  # fmt: skip
+    page.add_argument(
+        "runs", nargs="*", metavar="RUN", help=f"names of folders in runs/ (default: {LATEST})"
+    )
+    page.add_argument(
+        "--since", type=float, metavar="SECONDS", help="all runs begun since then (unix time)"
+    )
     return parser
 
 
@@ -278,11 +294,24 @@ def _clean(_options: argparse.Namespace, _families: Iterable[str], _root: Path) 
     return PASSED
 
 
-def _matrix(options: argparse.Namespace, families: Iterable[str], _root: Path) -> int:
+def _summary(options: argparse.Namespace, _families: Iterable[str], root: Path) -> int:
+    folders = [root / RUNS / run for run in options.runs]
+    if options.since is not None:
+        folders += runs_since(root / RUNS, options.since)
+    elif not folders:
+        folders = [root / RUNS / LATEST]
+    print(summary(map(read_results, folders)), end="")
+    return PASSED
+
+
+def _matrix(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
     infos = [found.info for found in discover(families).values()]
-    if options.write:
+    if options.write or options.log:
         old = matrix.PATH.read_text(encoding="utf-8") if matrix.PATH.exists() else ""
-        matrix.PATH.write_text(matrix.with_matrix(old, infos), encoding="utf-8")
+        text = matrix.with_matrix(old, infos)
+        if options.log:
+            text = matrix.with_log(text, log_row(read_results(root / RUNS / options.log)))
+        matrix.PATH.write_text(text, encoding="utf-8")
     else:
         print(matrix.matrix_table(infos))
     return PASSED
@@ -314,6 +343,7 @@ COMMANDS = {
     "clean": _clean,
     "matrix": _matrix,
     "history": _history,
+    "summary": _summary,
 }
 
 
