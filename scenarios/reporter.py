@@ -129,7 +129,7 @@ class Reporter:
         said = result.evidence if result.outcome == "passed" else result.reason
         tail = f" — {said}" if said else ""
         number = f" ({result.repetition} of {self.repeat})" if self.repeat > 1 else ""
-        verdict = Text(f"{result.id:<4}")
+        verdict = Text(f"{result.id:<3} ")
         verdict.append(f"{result.outcome:<12}", COLOURS[result.outcome])
         verdict.append(f"{result.duration_s:6.1f} s  {result.name}{number}{tail}")
         # Beside a view one line each: results.json has all of the evidence.
@@ -165,7 +165,7 @@ def tally(results: Sequence[ScenarioResult]) -> list[str]:
         passed = sum(turn.outcome == "passed" for turn in turns)
         failed = [str(turn.repetition) for turn in turns if turn.outcome == "failed"]
         which = f"; failed: {', '.join(failed)}" if failed else ""
-        lines.append(f"{scenario_id:<4}{passed} of {len(turns)} passed{which}")
+        lines.append(f"{scenario_id:<3} {passed} of {len(turns)} passed{which}")
     return lines
 
 
