@@ -6,27 +6,22 @@ import secrets
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from scenarios import matrix
+from scenarios import looking_back, matrix
 from scenarios.backends import ready_image, remove_left_overs
-from scenarios.compare import CompareError, compare_turns, difference_lines, turn_folder
+from scenarios.compare import CompareError
 from scenarios.core.backends.base import BackendError
 from scenarios.core.backends.choose import BackendName, Choice, choose_backend
-from scenarios.discovery import FAMILIES, DiscoveryError, Found, discover
+from scenarios.discovery import FAMILIES, DiscoveryError, discover, select
 from scenarios.history import (
-    BEFORE,
-    HISTORY,
-    LETTERS,
-    RECENT,
     HistoryError,
-    history_lines,
-    read_past,
 )
-from scenarios.ids import UnknownScenarioError, select_ids
-from scenarios.results import KEPT_RUNS, LATEST
+from scenarios.ids import UnknownScenarioError
+from scenarios.results import KEPT_RUNS
 from scenarios.run import (
     ENVIRONMENT,
     INTERRUPTED,
@@ -38,7 +33,7 @@ from scenarios.run import (
     run_scenarios,
 )
 from scenarios.settings import DEFAULT_SEED
-from scenarios.summary import NoResultsError, log_row, read_results, runs_since, summary
+from scenarios.summary import NoResultsError, log_row, read_results
 
 UNTIL_FAIL_REPEATS = 100
 
@@ -64,11 +59,6 @@ exit codes:
   3    the environment: no Docker engine answers, the image cannot be built
   130  Ctrl-C; everything was cleaned up
 """
-
-_HISTORY_ABOUT = f"""\
-Show how often each scenario failed in all runs on this machine, what it takes of late (median of
-its latest {RECENT} passes, and the trend against the {BEFORE} before these), and how its latest
-turns ended: {", ".join(f"{letter} {outcome}" for outcome, letter in LETTERS.items())}."""
 
 _LIVE_ABOUT = """\
 Start a peer at your keyboard, with a private copy of the games of fixture-NAME (a name without
@@ -174,14 +164,6 @@ def build_parser() -> argparse.ArgumentParser:
     listing = _add_command(commands, "list", "list scenarios", "List scenarios.")
     listing.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
 
-    history = _add_command(commands, "history", "what earlier runs came to", _HISTORY_ABOUT)
-    history.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
-    history.add_argument(
-        "--compare", nargs=2, metavar="RUN",
-        help="show the first line in which each node of one scenario differs between two runs: "
-        "names of folders in runs/, or latest; RUN:3 is the third turn of a repeated one",
-    )  # fmt: skip
-
     live = _add_command(commands, "live", "a peer at your keyboard", _LIVE_ABOUT)
     live.add_argument("name", metavar="NAME", help="alpha, bravo, charlie, …")
     _add_backend(live)
@@ -201,22 +183,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--log", metavar="RUN", help="also write a run into the run log there; implies --write"
     )
 
-    page = _add_command(
-        commands, "summary", "what runs came to as Markdown",
-        "Print what runs came to as Markdown, for the page of a CI run: outcomes, every failure "
-        "with its text, the slowest.",
-    )  # fmt: skip
-    page.add_argument(
-        "runs", nargs="*", metavar="RUN", help=f"names of folders in runs/ (default: {LATEST})"
-    )
-    page.add_argument(
-        "--since", type=float, metavar="SECONDS", help="all runs begun since then (unix time)"
-    )
+    looking_back.add_commands(partial(_add_command, commands))
     return parser
 
 
 def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
-    chosen = _select(options.ids, families)
+    chosen = select(options.ids, families)
     request = RunRequest(
         jobs=options.jobs,
         keep=options.keep,
@@ -259,7 +231,7 @@ def _choices(backend: BackendName | Literal["all"]) -> list[Choice]:
 
 def _list(options: argparse.Namespace, families: Iterable[str], _root: Path) -> int:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    for found in _select(options.ids, families).values():
+    for found in select(options.ids, families).values():
         info = found.info
         alone = " (measures: runs alone)" if info.measures else ""
         print(
@@ -294,16 +266,6 @@ def _clean(_options: argparse.Namespace, _families: Iterable[str], _root: Path) 
     return PASSED
 
 
-def _summary(options: argparse.Namespace, _families: Iterable[str], root: Path) -> int:
-    folders = [root / RUNS / run for run in options.runs]
-    if options.since is not None:
-        folders += runs_since(root / RUNS, options.since)
-    elif not folders:
-        folders = [root / RUNS / LATEST]
-    print(summary(map(read_results, folders)), end="")
-    return PASSED
-
-
 def _matrix(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
     infos = [found.info for found in discover(families).values()]
     if options.write or options.log:
@@ -317,24 +279,6 @@ def _matrix(options: argparse.Namespace, families: Iterable[str], root: Path) ->
     return PASSED
 
 
-def _history(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
-    chosen = _select(options.ids, families)
-    if options.compare:
-        return _compare(chosen, options.compare, root / RUNS)
-    pasts = [past for past in read_past(root / HISTORY) if past.scenario in chosen]
-    print("\n".join(history_lines(pasts)) if pasts else "No run of these is on record yet.")
-    return PASSED
-
-
-def _compare(chosen: Collection[str], runs: Sequence[str], folder: Path) -> int:
-    if len(chosen) != 1:
-        raise CompareError("Say which one scenario to compare, such as S7.")
-    [scenario_id] = chosen
-    left, right = (turn_folder(folder, run, scenario_id) for run in runs)
-    print("\n".join(difference_lines(compare_turns(left, right), *runs)))
-    return PASSED
-
-
 COMMANDS = {
     "run": _run,
     "list": _list,
@@ -342,8 +286,7 @@ COMMANDS = {
     "image": _image,
     "clean": _clean,
     "matrix": _matrix,
-    "history": _history,
-    "summary": _summary,
+    **looking_back.COMMANDS,
 }
 
 
@@ -352,13 +295,6 @@ def _sweep_quietly() -> None:
     removed, _ = remove_left_overs()
     for what in removed:
         _say(f"Left over from a run that died, and removed: {what}")
-
-
-def _select(ids: Sequence[str], families: Iterable[str]) -> dict[str, Found]:
-    known = discover(families)
-    if not known:
-        raise DiscoveryError(f"There are no scenarios in {', '.join(families)}.")
-    return {scenario_id: known[scenario_id] for scenario_id in select_ids(ids, known)}
 
 
 def _add_command(

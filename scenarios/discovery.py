@@ -2,12 +2,12 @@
 
 import importlib
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scenarios.core.scenario import ScenarioInfo, info_of
-from scenarios.ids import sort_key
+from scenarios.ids import select_ids, sort_key
 
 # A new family of nodes is a new package here.
 FAMILIES = ("scenarios.lan_spread",)
@@ -70,6 +70,17 @@ def discover(families: Iterable[str] = FAMILIES) -> dict[str, Found]:
                         f"{twin.file.name} and {one.function} in {file.name}. Renumber one."
                     )
     return {scenario_id: found[scenario_id] for scenario_id in sorted(found, key=sort_key)}
+
+
+def select(ids: Sequence[str], families: Iterable[str]) -> dict[str, Found]:
+    """Return the scenarios that people mean by ``ids``, all of them by none, by ID, in order.
+
+    Raises UnknownScenarioError; DiscoveryError when the families hold no scenario at all.
+    """
+    known = discover(families)
+    if not known:
+        raise DiscoveryError(f"There are no scenarios in {', '.join(families)}.")
+    return {scenario_id: known[scenario_id] for scenario_id in select_ids(ids, known)}
 
 
 def run_order(

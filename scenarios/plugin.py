@@ -8,6 +8,7 @@ reporter's business, in the process that started the run.
 import fcntl
 import inspect
 import shutil
+import textwrap
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.backends import open_backend
-from scenarios.core.backends.base import Backend, Unsupported
+from scenarios.core.backends.base import Backend, BackendError, Unsupported
 from scenarios.core.errors import (
     CAUSES,
     Cause,
@@ -269,23 +270,27 @@ def failure_text(
 ) -> str:
     """Return what a person needs to see of a failure.
 
-    An expectation speaks for itself and is shown with the line that had it; anything else is
-    a fault in the scenario or below it and is shown with its traceback.
+    What speaks for itself is shown with the line that had it; anything else is a fault in the
+    scenario or below it and is shown with its traceback.
     """
     why = f"cause: {cause}: {CAUSES[cause]}"
     met = error.value
-    if not isinstance(met, CheckFailed | CommandFailed | NodeGone):
+    if not isinstance(met, CheckFailed | CommandFailed | NodeGone | BackendError):
         trace = error.getrepr(style="short", tbfilter=lambda it: it.traceback.cut(item.path))
         return f"{trace}\n{why}"
     notes = getattr(met, "__notes__", [])
     places = [
-        f"at {item.path.name}:{entry.lineno + 1}: {str(entry.statement).splitlines()[0].strip()}"
+        f"at {item.path.name}:{entry.lineno + 1}\n{_shown(entry.statement)}"
         for entry in error.traceback
         if entry.path == item.path
     ]
     said, picture = (met.brief, met.picture) if isinstance(met, CheckFailed) else (str(met), "")
     parts = [said, *places[-1:], why, *notes, picture]
     return "\n".join(part for part in parts if part)
+
+
+def _shown(statement: object) -> str:
+    return textwrap.indent(textwrap.dedent(str(statement)), "  ")
 
 
 def _result(item: pytest.Item, info: ScenarioInfo, verdict: Verdict) -> ScenarioResult:

@@ -97,7 +97,8 @@ def test_a_failure_says_where_to_look_and_how_to_repeat_it(runner: Runner) -> No
     done = runner.call("run", "S2", "--backend", "process", "-q")
     assert done.code == 1
     said = (
-        '    pings: got 1, wanted 2\n    at test_tiny.py:LINE: session.check.equal("pings", 1, 2)\n'
+        "    pings: got 1, wanted 2\n    at test_tiny.py:LINE\n"
+        '      session.check.equal("pings", 1, 2)\n'
         "    cause: check: an expectation was looked at and found wrong\n"
         "    Faults placed:\n      none\n    Last lines of every node:\n      alpha (running):\n"
     )
