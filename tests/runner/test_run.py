@@ -190,6 +190,15 @@ def test_a_worker_that_dies_fails_its_scenario_only(runner: Runner) -> None:
     assert rows["S13"]["cause"] == "worker-died"
 
 
+def test_what_the_backend_could_not_do_is_said_without_a_traceback(runner: Runner) -> None:
+    assert runner.call("run", "S11", "--backend", "process").code == 1
+    row = by_id(runner)["S11"]
+    assert row["cause"] == "backend-failed"
+    assert str(row["failure"]).startswith("alpha could not be started: ")
+    assert "Last lines of every node" in str(row["failure"])
+    assert "backends/process.py" not in str(row["failure"])
+
+
 def test_a_scenario_that_takes_too_long_is_a_timeout(runner: Runner) -> None:
     assert runner.call("run", "S10", "--backend", "process").code == 1
     assert by_id(runner)["S10"]["cause"] == "timeout-still-moving"

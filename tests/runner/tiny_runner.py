@@ -100,6 +100,11 @@ def late(session):
     window.wait_event("never", timeout=50)
 
 
+@scenario("S11", name="Absent", proves="a backend that cannot")
+def absent(session):
+    session.start(NodeSpec(name="alpha", program=Program(command=("/no/such/program",))))
+
+
 @scenario("S12", name="Measure", proves="runs alone", measures=True)
 def measure(session):
     start(session)
