@@ -238,7 +238,7 @@ class Node:
             title = f"{self.label}: ends"
             detail = f"it still runs {scene.clock.now() - began:.1f} s after it should have ended."
             self._record(title, detail)
-            raise WaitFailed(title, detail, "timeout-nothing-moved", scene.picture())
+            raise WaitFailed(title, detail, scene.timeout_cause(), scene.picture())
         return self.log.ended.exit_code
 
     # Faults. Each is on record with its time and, when placed on an event, with that line.

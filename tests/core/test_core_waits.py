@@ -162,6 +162,18 @@ class TestWait:
             node.window().wait_event("x")
         assert failure.value.cause == "node-ended"
 
+    def test_an_end_that_does_not_come_is_a_timeout_of_either_kind(
+        self, session: Session, alpha: NodeSpec, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (node,) = session.start(alpha)
+        with pytest.raises(WaitFailed, match="it still runs") as failure:
+            node.wait_exit(timeout=0.05)
+        assert failure.value.cause == "timeout-still-moving"
+        monkeypatch.setattr("scenarios.core.scene.STILL_MOVING_S", 0.02)
+        with pytest.raises(WaitFailed) as failure:
+            node.wait_exit(timeout=0.05)
+        assert failure.value.cause == "timeout-nothing-moved"
+
     def test_what_a_node_said_before_its_end_is_still_found(
         self, session: Session, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
