@@ -32,6 +32,18 @@ peer-cli-list *options: venv
 peer-cli-report *run: venv
     @{{ python }} -m scenarios report "$@"
 
+# Show flake rates and durations of all runs: all scenarios, or IDs.
+[group('scenarios')]
+[no-exit-message]
+peer-cli-history *ids_and_options: venv
+    @{{ python }} -m scenarios history "$@"
+
+# Print what runs came to as Markdown (default: the latest); --since UNIX-SECONDS.
+[group('scenarios')]
+[no-exit-message]
+peer-cli-summary *runs_and_options: venv
+    @{{ python }} -m scenarios summary "$@"
+
 # Start a peer at your keyboard with the games of fixture-NAME (alpha, bravo, charlie, ...).
 [group('scenarios')]
 [no-exit-message]
@@ -50,17 +62,23 @@ peer-cli-image *options: venv
 peer-cli-clean *options: venv
     @{{ python }} -m scenarios clean "$@"
 
-# Write the scenario matrix (PEER_CLI_SCENARIOS.md) from the scenarios' own data.
+# Write the scenario matrix (PEER_CLI_SCENARIOS.md) from the scenarios' own data; --log RUN.
 [group('scenarios')]
 [no-exit-message]
-peer-cli-matrix: venv
-    @{{ python }} -m scenarios matrix --write
+peer-cli-matrix *options: venv
+    @{{ python }} -m scenarios matrix --write "$@"
 
 # Everything: lint, unit tests, all scenarios as processes and, where an engine answers, in Docker.
 [group('project')]
 [no-exit-message]
 test: lint unit
     @{{ python }} -m scenarios run --backend all
+
+# What CI runs at night, all of it or PARTS: process docker repeats audit benchmarks.
+[group('project')]
+[no-exit-message]
+nightly *parts: venv
+    @.ci/nightly "$@"
 
 # Unit tests only; options go to pytest.
 [group('project')]

@@ -2,31 +2,39 @@
 
 import argparse
 import os
+import secrets
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from scenarios import matrix
+from scenarios import looking_back, matrix
 from scenarios.backends import ready_image, remove_left_overs
+from scenarios.compare import CompareError
 from scenarios.core.backends.base import BackendError
 from scenarios.core.backends.choose import BackendName, Choice, choose_backend
-from scenarios.discovery import FAMILIES, DiscoveryError, Found, discover
-from scenarios.ids import UnknownScenarioError, select_ids
+from scenarios.discovery import FAMILIES, DiscoveryError, discover, select
+from scenarios.history import HistoryError
+from scenarios.ids import UnknownScenarioError
 from scenarios.report.reading import ReportError
-from scenarios.report.writing import REPORT, TRACE, write_report
-from scenarios.results import KEPT_RUNS, LATEST
+from scenarios.results import KEPT_RUNS
 from scenarios.run import (
     ENVIRONMENT,
     INTERRUPTED,
     PASSED,
     ROOT,
+    RUNS,
     USAGE,
     RunRequest,
     run_scenarios,
 )
+from scenarios.settings import DEFAULT_SEED
+from scenarios.summary import NoResultsError, log_row, read_results
+
+UNTIL_FAIL_REPEATS = 100
 
 _ABOUT = "Start real peers, make them suffer, and judge what they do."
 
@@ -39,9 +47,8 @@ that measure run alone, after the rest.
 
 Every run leaves a folder runs/<time>-<backend>-<xxxx>, and runs/latest points at the newest: the
 report of it all (report.html), what each node read and wrote, with times (<ID>/<node>.jsonl),
-trace.json for Perfetto, results.json, junit.xml. The newest
-{KEPT_RUNS} run folders are kept, older ones are removed when a run starts. So is what dead runs
-left: containers, networks, processes."""
+trace.json for Perfetto, results.json, junit.xml. The newest {KEPT_RUNS} run folders are kept, older
+ones are removed when a run starts. So is what dead runs left: containers, networks, processes."""
 
 _EXIT_CODES = """\
 exit codes:
@@ -51,11 +58,6 @@ exit codes:
   3    the environment: no Docker engine answers, the image cannot be built
   130  Ctrl-C; everything was cleaned up
 """
-
-_REPORT_ABOUT = f"""\
-Write {REPORT} (for people: one file, opens in any browser without a network) and {TRACE} (for
-https://ui.perfetto.dev) of a run once more, and print the path of the former. Every run writes
-both when it ends."""
 
 _LIVE_ABOUT = """\
 Start a peer at your keyboard, with a private copy of the games of fixture-NAME (a name without
@@ -86,9 +88,15 @@ def main(
         options.ids.extend(rest)
     try:
         code: int = COMMANDS[options.command](options, families, root)
-    except (UnknownScenarioError, DiscoveryError, ReportError) as error:
+    except (
+        UnknownScenarioError,
+        DiscoveryError,
+        ReportError,
+        CompareError,
+        NoResultsError,
+    ) as error:
         return _complain(error, USAGE)
-    except BackendError as error:
+    except (BackendError, HistoryError) as error:
         return _complain(error, ENVIRONMENT)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -117,12 +125,31 @@ def build_parser() -> argparse.ArgumentParser:
         "of failed ones are kept anyway. The nodes themselves always end",
     )  # fmt: skip
     run.add_argument(
+        "--pcap", action="store_true",
+        help="capture the packets of every node (headers only) into runs/…/<ID>/<node>.pcap; "
+        "needs tcpdump and the right to capture",
+    )  # fmt: skip
+    run.add_argument(
         "--timeout-factor", type=_positive, default=1.0, metavar="F",
         help="stretch every deadline, for a slow or busy machine (default: 1)",
     )  # fmt: skip
     run.add_argument(
-        "--seed", type=int, default=1, metavar="N",
-        help="where everything random in a scenario comes from (default: 1)",
+        "--seed", type=int, metavar="N",
+        help="where everything random comes from (default: 1; with --random-order a new one, "
+        "which is printed)",
+    )  # fmt: skip
+    run.add_argument(
+        "--random-order", action="store_true",
+        help="run in an order drawn from the seed; scenarios that measure still come last",
+    )  # fmt: skip
+    run.add_argument(
+        "--repeat", type=_at_least_one, metavar="N",
+        help="run each scenario N times; each turn has a folder of its own, runs/…/<ID>/<turn>",
+    )  # fmt: skip
+    run.add_argument(
+        "--until-fail", action="store_true",
+        help=f"end the run at the first failure; repeats {UNTIL_FAIL_REPEATS} times at most, or "
+        "what --repeat says",
     )  # fmt: skip
     loudness = run.add_mutually_exclusive_group()
     loudness.add_argument(
@@ -134,9 +161,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="only failures and the closing lines",
     )  # fmt: skip
 
-    report = _add_command(commands, "report", "write a run's report again", _REPORT_ABOUT)
-    report.add_argument("run", nargs="?", default=LATEST, metavar="RUN",
-        help="a folder, or the name of one in runs/ (default: %(default)s)",
+    run.add_argument(
+        "--no-color", action="store_false", dest="colour",
+        help="no colours on a terminal either; so does the environment variable NO_COLOR",
     )  # fmt: skip
 
     listing = _add_command(commands, "list", "list scenarios", "List scenarios.")
@@ -157,17 +184,27 @@ def build_parser() -> argparse.ArgumentParser:
         f"Print the matrix of scenarios, or write it into {matrix.PATH.name}.",
     )  # fmt: skip
     table.add_argument("--write", action="store_true", help=f"write {matrix.PATH.name}")
+    table.add_argument(
+        "--log", metavar="RUN", help="also write a run into the run log there; implies --write"
+    )
+
+    looking_back.add_commands(partial(_add_command, commands))
     return parser
 
 
 def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
-    chosen = _select(options.ids, families)
+    chosen = select(options.ids, families)
     request = RunRequest(
         jobs=options.jobs,
         keep=options.keep,
+        pcap=options.pcap,
         timeout_factor=options.timeout_factor,
-        seed=options.seed,
+        seed=_seed(options),
+        repeat=options.repeat or (UNTIL_FAIL_REPEATS if options.until_fail else 1),
+        until_fail=options.until_fail,
+        random_order=options.random_order,
         verbosity=options.verbosity,
+        colour=options.colour,
         root=root,
         say_of_image=_say if options.verbosity > 0 else _briefly(),
     )
@@ -181,6 +218,12 @@ def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> in
     return code
 
 
+def _seed(options: argparse.Namespace) -> int:
+    if options.seed is not None:
+        return int(options.seed)
+    return secrets.randbelow(10**6) if options.random_order else DEFAULT_SEED
+
+
 def _choices(backend: BackendName | Literal["all"]) -> list[Choice]:
     if backend != "all":
         return [choose_backend(backend)]
@@ -191,15 +234,9 @@ def _choices(backend: BackendName | Literal["all"]) -> list[Choice]:
         return [choose_backend("process")]
 
 
-def _report(options: argparse.Namespace, _families: Iterable[str], root: Path) -> int:
-    named = root / "runs" / options.run
-    print(write_report((named if named.is_dir() else Path(options.run)).resolve()))
-    return PASSED
-
-
 def _list(options: argparse.Namespace, families: Iterable[str], _root: Path) -> int:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    for found in _select(options.ids, families).values():
+    for found in select(options.ids, families).values():
         info = found.info
         alone = " (measures: runs alone)" if info.measures else ""
         print(
@@ -234,11 +271,14 @@ def _clean(_options: argparse.Namespace, _families: Iterable[str], _root: Path) 
     return PASSED
 
 
-def _matrix(options: argparse.Namespace, families: Iterable[str], _root: Path) -> int:
+def _matrix(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
     infos = [found.info for found in discover(families).values()]
-    if options.write:
+    if options.write or options.log:
         old = matrix.PATH.read_text(encoding="utf-8") if matrix.PATH.exists() else ""
-        matrix.PATH.write_text(matrix.with_matrix(old, infos), encoding="utf-8")
+        text = matrix.with_matrix(old, infos)
+        if options.log:
+            text = matrix.with_log(text, log_row(read_results(root / RUNS / options.log)))
+        matrix.PATH.write_text(text, encoding="utf-8")
     else:
         print(matrix.matrix_table(infos))
     return PASSED
@@ -246,12 +286,12 @@ def _matrix(options: argparse.Namespace, families: Iterable[str], _root: Path) -
 
 COMMANDS = {
     "run": _run,
-    "report": _report,
     "list": _list,
     "live": _live,
     "image": _image,
     "clean": _clean,
     "matrix": _matrix,
+    **looking_back.COMMANDS,
 }
 
 
@@ -260,13 +300,6 @@ def _sweep_quietly() -> None:
     removed, _ = remove_left_overs()
     for what in removed:
         _say(f"Left over from a run that died, and removed: {what}")
-
-
-def _select(ids: Sequence[str], families: Iterable[str]) -> dict[str, Found]:
-    known = discover(families)
-    if not known:
-        raise DiscoveryError(f"There are no scenarios in {', '.join(families)}.")
-    return {scenario_id: known[scenario_id] for scenario_id in select_ids(ids, known)}
 
 
 def _add_command(

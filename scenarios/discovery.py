@@ -1,12 +1,13 @@
 """Which scenarios there are: found by looking into the modules, not by a list kept by hand."""
 
 import importlib
-from collections.abc import Iterable, Mapping
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scenarios.core.scenario import ScenarioInfo, info_of
-from scenarios.ids import sort_key
+from scenarios.ids import select_ids, sort_key
 
 # A new family of nodes is a new package here.
 FAMILIES = ("scenarios.lan_spread",)
@@ -25,10 +26,30 @@ class Found:
     file: Path
     function: str
 
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One repetition of a scenario; None where it runs once and needs no number."""
+
+    found: Found
+    repetition: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What pytest calls it in its file."""
+        number = "" if self.repetition is None else f"[{self.repetition}]"
+        return f"{self.found.function}{number}"
+
     @property
     def target(self) -> str:
         """What pytest is given to run just this one."""
-        return f"{self.file}::{self.function}"
+        return f"{self.found.file}::{self.name}"
+
+    @property
+    def folder(self) -> str:
+        """Its folder in the run's folder."""
+        number = "" if self.repetition is None else f"/{self.repetition}"
+        return f"{self.found.info.id}{number}"
 
 
 def discover(families: Iterable[str] = FAMILIES) -> dict[str, Found]:
@@ -51,15 +72,41 @@ def discover(families: Iterable[str] = FAMILIES) -> dict[str, Found]:
     return {scenario_id: found[scenario_id] for scenario_id in sorted(found, key=sort_key)}
 
 
-def run_order(chosen: Iterable[Found], durations: Mapping[str, float]) -> list[Found]:
-    """Return the scenarios as they should run: longest first, those that measure at the end.
+def select(ids: Sequence[str], families: Iterable[str]) -> dict[str, Found]:
+    """Return the scenarios that people mean by ``ids``, all of them by none, by ID, in order.
 
-    One that never ran counts as long, for whoever waits for it.
+    Raises UnknownScenarioError; DiscoveryError when the families hold no scenario at all.
     """
-    return sorted(
-        chosen,
-        key=lambda one: (one.info.measures, -durations.get(one.info.id, float("inf"))),
-    )
+    known = discover(families)
+    if not known:
+        raise DiscoveryError(f"There are no scenarios in {', '.join(families)}.")
+    return {scenario_id: known[scenario_id] for scenario_id in select_ids(ids, known)}
+
+
+def run_order(
+    chosen: Iterable[Found],
+    durations: Mapping[str, float],
+    *,
+    repeat: int = 1,
+    shuffle_seed: int | None = None,
+) -> list[Turn]:
+    """Return the turns as they should run: longest first, those that measure at the end.
+
+    One that never ran counts as long, for whoever waits for it. All scenarios have had their first
+    turn before any has its second. With ``shuffle_seed`` they run in the order drawn from it
+    instead, still with those that measure at the end.
+    """
+    ordered = sorted(chosen, key=lambda one: sort_key(one.info.id))
+    if shuffle_seed is None:
+        ordered.sort(key=lambda one: -durations.get(one.info.id, float("inf")))
+    turns = [
+        Turn(found, number if repeat > 1 else None)
+        for number in range(1, repeat + 1)
+        for found in ordered
+    ]
+    if shuffle_seed is not None:
+        random.Random(shuffle_seed).shuffle(turns)  # noqa: S311 - an order, not a secret
+    return sorted(turns, key=lambda turn: turn.found.info.measures)
 
 
 def _in_module(module: str, file: Path) -> Iterable[Found]:

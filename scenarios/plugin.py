@@ -8,6 +8,7 @@ reporter's business, in the process that started the run.
 import fcntl
 import inspect
 import shutil
+import textwrap
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,11 +16,18 @@ from pathlib import Path
 import pytest
 
 from scenarios.backends import open_backend
-from scenarios.core.backends.base import Backend, Unsupported
-from scenarios.core.errors import CheckFailed, CommandFailed, NodeGone, UnsupportedCommand
+from scenarios.core.backends.base import Backend, BackendError, Unsupported
+from scenarios.core.errors import (
+    CAUSES,
+    Cause,
+    CheckFailed,
+    CommandFailed,
+    NodeGone,
+    UnsupportedCommand,
+)
 from scenarios.core.scenario import ScenarioInfo, info_of
 from scenarios.core.scene import Clock
-from scenarios.core.session import Session
+from scenarios.core.session import Session, cause_of
 from scenarios.core.timeouts import Timeouts
 from scenarios.results import Outcome, ScenarioResult
 from scenarios.settings import RunSettings
@@ -30,6 +38,7 @@ _settings = pytest.StashKey[RunSettings]()
 _folder = pytest.StashKey[Path]()
 _session = pytest.StashKey[Session]()
 _verdict = pytest.StashKey["Verdict"]()
+_repetition = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,15 +64,23 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
-) -> pytest.Item | None:
-    """Collect a marked function under whatever name it has."""
+) -> list[pytest.Function] | None:
+    """Collect a marked function under whatever name it has, once per repetition."""
     info = info_of(obj) if inspect.isfunction(obj) else None
     if info is None:
         return None
-    item: pytest.Function = pytest.Function.from_parent(collector, name=name)
-    factor = collector.config.stash[_settings].timeout_factor
-    item.add_marker(pytest.mark.timeout(info.timeout_s * factor))
-    return item
+    settings = collector.config.stash[_settings]
+    items = []
+    for repetition in range(1, settings.repeat + 1):
+        item: pytest.Function = pytest.Function.from_parent(
+            collector,
+            name=name if settings.repeat == 1 else f"{name}[{repetition}]",
+            originalname=name,
+        )
+        item.stash[_repetition] = repetition
+        item.add_marker(pytest.mark.timeout(info.timeout_s * settings.timeout_factor))
+        items.append(item)
+    return items
 
 
 # --- what scenarios are given ---------------------------------------------------------------------
@@ -130,7 +147,11 @@ def session(
     if missing:
         raise Unsupported(f"the backend {backend.name} has no {' and no '.join(missing)} here")
     made = Session(
-        backend, scenario_folder, timeouts=timeouts, clock=Clock(run_settings.clock_start)
+        backend,
+        scenario_folder,
+        timeouts=timeouts,
+        clock=Clock(run_settings.clock_start),
+        pcap=run_settings.pcap,
     )
     request.node.stash[_session] = made
     yield made
@@ -175,6 +196,7 @@ class Verdict:
 
     def __init__(self) -> None:
         self.outcome: Outcome = "passed"
+        self.cause: Cause | None = None
         self.failures: list[str] = []
         self.reason = ""
         self.duration_s = 0.0
@@ -189,7 +211,9 @@ class Verdict:
             return
         if report.failed:
             self.outcome = "failed"
-            self.failures.append(failure_text(item, error))
+            cause = cause_of_failure(item, error.value)
+            self.cause = self.cause or cause
+            self.failures.append(failure_text(item, error, cause))
         elif self.outcome == "passed":
             unknown = isinstance(error.value, UnsupportedCommand)
             self.outcome = "unsupported" if unknown else "skipped"
@@ -217,7 +241,13 @@ def pytest_runtest_makereport(
         # JUnit shows.
         vars(report)["scenario"] = asdict(result)
         report.user_properties.extend(
-            [("scenario", info.id), ("outcome", result.outcome), ("evidence", result.evidence)]
+            [
+                ("scenario", info.id),
+                ("repetition", result.repetition),
+                ("outcome", result.outcome),
+                ("cause", result.cause or ""),
+                ("evidence", result.evidence),
+            ]
         )
         keep = item.config.stash[_settings].keep or verdict.outcome == "failed"
         if not keep:
@@ -225,18 +255,42 @@ def pytest_runtest_makereport(
     return report
 
 
-def failure_text(item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> str:
+def cause_of_failure(item: pytest.Item, error: BaseException) -> Cause:
+    """Return the name of why a scenario failed."""
+    session = item.stash.get(_session, None)
+    if session is None:
+        return cause_of(error)
+    if isinstance(error, pytest.fail.Exception):  # only pytest-timeout fails a scenario so
+        return session.scene.timeout_cause()
+    return session.cause_of(error)
+
+
+def failure_text(
+    item: pytest.Item, error: pytest.ExceptionInfo[BaseException], cause: Cause
+) -> str:
     """Return what a person needs to see of a failure.
 
-    An expectation speaks for itself and is shown with the line that had it; anything else is
-    a fault in the scenario or below it and is shown with its traceback.
+    What speaks for itself is shown with the line that had it; anything else is a fault in the
+    scenario or below it and is shown with its traceback.
     """
-    if not isinstance(error.value, CheckFailed | CommandFailed | NodeGone):
-        return str(error.getrepr(style="short", tbfilter=lambda it: it.traceback.cut(item.path)))
-    notes = getattr(error.value, "__notes__", [])
-    lines = [entry.lineno + 1 for entry in error.traceback if entry.path == item.path]
-    where = f"at {item.path.name}:{lines[-1]}" if lines else ""
-    return "\n".join(part for part in (str(error.value), where, *notes) if part)
+    why = f"cause: {cause}: {CAUSES[cause]}"
+    met = error.value
+    if not isinstance(met, CheckFailed | CommandFailed | NodeGone | BackendError):
+        trace = error.getrepr(style="short", tbfilter=lambda it: it.traceback.cut(item.path))
+        return f"{trace}\n{why}"
+    notes = getattr(met, "__notes__", [])
+    places = [
+        f"at {item.path.name}:{entry.lineno + 1}\n{_shown(entry.statement)}"
+        for entry in error.traceback
+        if entry.path == item.path
+    ]
+    said, picture = (met.brief, met.picture) if isinstance(met, CheckFailed) else (str(met), "")
+    parts = [said, *places[-1:], why, *notes, picture]
+    return "\n".join(part for part in parts if part)
+
+
+def _shown(statement: object) -> str:
+    return textwrap.indent(textwrap.dedent(str(statement)), "  ")
 
 
 def _result(item: pytest.Item, info: ScenarioInfo, verdict: Verdict) -> ScenarioResult:
@@ -249,8 +303,10 @@ def _result(item: pytest.Item, info: ScenarioInfo, verdict: Verdict) -> Scenario
         duration_s=round(verdict.duration_s, 3),
         evidence="; ".join(judged.evidence_lines) if judged else "",
         failure="\n\n".join(verdict.failures),
+        cause=verdict.cause,
         reason=verdict.reason,
-        folder=info.id,
+        folder=_folder_name(item),
+        repetition=item.stash[_repetition],
     )
 
 
@@ -262,4 +318,10 @@ def _info(item: pytest.Item) -> ScenarioInfo:
 
 
 def _scenario_folder(item: pytest.Item) -> Path:
-    return item.config.stash[_folder] / _info(item).id
+    return item.config.stash[_folder] / _folder_name(item)
+
+
+def _folder_name(item: pytest.Item) -> str:
+    scenario_id = _info(item).id
+    repeated = item.config.stash[_settings].repeat > 1
+    return f"{scenario_id}/{item.stash[_repetition]}" if repeated else scenario_id

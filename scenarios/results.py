@@ -1,4 +1,4 @@
-"""What a run leaves behind: its folder, results.json, and the durations that order the next run."""
+"""What a run leaves behind: its folder and results.json."""
 
 import json
 import os
@@ -10,15 +10,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from scenarios.core.errors import Cause
+
 Outcome = Literal["passed", "failed", "skipped", "unsupported"]
 
 KEPT_RUNS = 20
+REPORT, TRACE = "report.html", "trace.json"
 LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:
-    """One scenario's verdict; ``failure`` is its text, ``folder`` is relative to the run's."""
+    """The verdict on one repetition of a scenario.
+
+    ``failure`` is its text, ``folder`` is relative to the run's.
+    """
 
     id: str
     name: str
@@ -27,8 +33,10 @@ class ScenarioResult:
     evidence: str = ""
     proves: str = ""
     failure: str = ""
+    cause: Cause | None = None  # of a failure
     reason: str = ""
     folder: str = ""
+    repetition: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,33 +95,7 @@ def write_results(folder: Path, info: RunInfo, results: Iterable[ScenarioResult]
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON file by rename, so that a reader never sees half of it."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    # What peers say may hold a lone surrogate; it becomes \\udcxx, which is JSON for the same.
+    aside.write_text(text, encoding="utf-8", errors="backslashreplace")
     aside.replace(path)
-
-
-def read_durations(path: Path, backend: str) -> dict[str, float]:
-    """Return seconds by scenario id of earlier runs on ``backend``; none when there are none.
-
-    It only orders scenarios, so a file that cannot be read counts as no file.
-    """
-    try:
-        by_backend = json.loads(path.read_text(encoding="utf-8"))
-        return {str(key): float(value) for key, value in by_backend.get(backend, {}).items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}
-
-
-def remember_durations(path: Path, backend: str, results: Iterable[ScenarioResult]) -> None:
-    """Add what these scenarios took, as a moving average of the last few runs."""
-    try:
-        by_backend = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        by_backend = {}
-    durations = read_durations(path, backend)
-    for result in results:
-        if result.outcome == "passed":
-            before = durations.get(result.id, result.duration_s)
-            durations[result.id] = round((before + result.duration_s) / 2, 3)
-    by_backend[backend] = durations
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, by_backend)

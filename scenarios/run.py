@@ -2,9 +2,11 @@
 
 import platform
 import signal
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,21 +14,19 @@ from pathlib import Path
 import pytest
 
 from scenarios.backends import open_backend, ready_image
+from scenarios.core.backends.base import Backend
 from scenarios.core.backends.choose import Choice
 from scenarios.core.sweep import of_run, sweep
-from scenarios.discovery import Found, run_order
+from scenarios.discovery import Found, Turn, run_order
+from scenarios.history import HISTORY, HistoryError, read_durations, remember
 from scenarios.report.writing import write_report
 from scenarios.reporter import Reporter, shown_path
-from scenarios.results import (
-    RunInfo,
-    new_run_folder,
-    read_durations,
-    remember_durations,
-    remove_old_runs,
-)
-from scenarios.settings import RunSettings
+from scenarios.results import RunInfo, new_run_folder, remove_old_runs
+from scenarios.settings import DEFAULT_SEED, RunSettings
+from scenarios.view import View, can_show, open_console
 
 ROOT = Path(__file__).resolve().parent.parent
+RUNS = "runs"
 
 PASSED, FAILED, USAGE, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 130
 _PYTEST_CODES: Mapping[int, int] = {
@@ -43,21 +43,26 @@ class RunRequest:
 
     jobs: int
     keep: bool = False
+    pcap: bool = False
     timeout_factor: float = 1.0
-    seed: int = 1
+    seed: int = DEFAULT_SEED
+    repeat: int = 1
+    until_fail: bool = False  # the first failure ends the run
+    random_order: bool = False  # drawn from the seed
     verbosity: int = 0
+    colour: bool = True  # where a terminal shows it
     root: Path = ROOT
     say_of_image: Callable[[str], None] = print  # takes each line of an image being built
 
     @property
     def runs(self) -> Path:
         """Where run folders are."""
-        return self.root / "runs"
+        return self.root / RUNS
 
     @property
-    def durations(self) -> Path:
-        """Where the durations of earlier runs are."""
-        return self.root / ".cache" / "durations.json"
+    def history(self) -> Path:
+        """Where the history of earlier runs is."""
+        return self.root / HISTORY
 
 
 def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Found]) -> int:
@@ -66,11 +71,11 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
     Raises BackendError when the backend cannot be made ready.
     """
     folder = new_run_folder(request.runs, choice.name)
-    jobs = max(1, min(request.jobs, len(chosen)))
+    jobs = max(1, min(request.jobs, len(chosen) * request.repeat))
     if request.verbosity >= 0:
         print(
             f"{len(chosen)} scenario{'' if len(chosen) == 1 else 's'} on {choice.name}, "
-            f"{jobs} at once, into {shown_path(folder)}\n{choice.reason}",
+            f"{_how(request)}{jobs} at once, into {shown_path(folder)}\n{choice.reason}",
             flush=True,
         )
     settings = RunSettings(
@@ -79,23 +84,36 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
         clock_start=time.monotonic(),
         image=ready_image(request.say_of_image) if choice.name == "docker" else "",
         keep=request.keep,
+        pcap=request.pcap,
         timeout_factor=request.timeout_factor,
         seed=request.seed,
+        repeat=request.repeat,
     )
     settings.save(folder)
     remove_old_runs(request.runs, spare=[folder])
     info = RunInfo(folder.name, choice.name, request.seed, versions(settings))
-    reporter = Reporter(folder, info, chosen, request.verbosity)
-    ordered = run_order(chosen.values(), read_durations(request.durations, choice.name))
-    try:
-        with terminate_like_ctrl_c():
-            code = pytest.main(_arguments(request, folder, jobs, ordered), plugins=[reporter])
-    finally:
-        # Workers remove what is theirs; this is for those that were killed.
-        sweep(of_run(settings.run_id))
-        reporter.store()
-        write_report(folder)
-        remember_durations(request.durations, choice.name, reporter.in_order())
+    durations = _durations(request.history, choice.name)
+    turns = run_order(
+        chosen.values(),
+        durations,
+        repeat=request.repeat,
+        shuffle_seed=request.seed if request.random_order else None,
+    )
+    with open_console(colour=request.colour) as console:
+        shown = request.verbosity >= 0 and can_show(console)
+        view = View(console, turns, durations, jobs) if shown else None
+        reporter = Reporter(folder, info, turns, console, view, request.repeat, request.verbosity)
+        try:
+            with terminate_like_ctrl_c(), view or nullcontext():
+                code = pytest.main(_arguments(request, folder, jobs, turns), plugins=[reporter])
+        finally:
+            # Workers remove what is theirs; this is for those that were killed.
+            sweep(of_run(settings.run_id))
+            reporter.store()
+            write_report(folder)
+            _remember(request.history, info, reporter)
+    if code == pytest.ExitCode.INTERRUPTED and request.until_fail and reporter.any_failed:
+        return FAILED  # the end that was asked for; xdist calls it an interruption
     # pytest's other codes (internal error, nothing collected) are never a success.
     return _PYTEST_CODES.get(int(code), FAILED)
 
@@ -104,6 +122,8 @@ def versions(settings: RunSettings) -> dict[str, str]:
     """Return what ran: the project, Python, the platform and what the backend stands on."""
     with open_backend(settings) as backend:
         below = backend.versions()
+        if settings.pcap:
+            _try_capture(backend)
     return {
         "project": version("peer-cli"),
         "python": platform.python_version(),
@@ -112,7 +132,38 @@ def versions(settings: RunSettings) -> dict[str, str]:
     }
 
 
-def _arguments(request: RunRequest, folder: Path, jobs: int, ordered: Sequence[Found]) -> list[str]:
+def _how(request: RunRequest) -> str:
+    parts = [
+        f"{request.repeat} times each" if request.repeat > 1 else "",
+        "until one fails" if request.until_fail else "",
+        f"in the random order of seed {request.seed}" if request.random_order else "",
+    ]
+    return "".join(f"{part}, " for part in parts if part)
+
+
+def _durations(history: Path, backend: str) -> dict[str, float]:
+    # They only order scenarios, so a run goes without.
+    try:
+        return read_durations(history, backend)
+    except HistoryError as error:
+        print(error, file=sys.stderr, flush=True)
+        return {}
+
+
+def _remember(history: Path, info: RunInfo, reporter: Reporter) -> None:
+    try:
+        remember(history, info, reporter.in_order())
+    except HistoryError as error:
+        print(error, file=sys.stderr, flush=True)
+
+
+def _try_capture(backend: Backend) -> None:
+    # Better now than once in every scenario.
+    with tempfile.TemporaryDirectory() as folder:
+        backend.capture(backend.new_address(), Path(folder) / "try.pcap").stop()
+
+
+def _arguments(request: RunRequest, folder: Path, jobs: int, turns: Sequence[Turn]) -> list[str]:
     parallel = (
         # One at a time from the head of the list, so that longest first means that.
         ["--numprocesses", str(jobs), "--dist=load", "--maxschedchunk=1"]
@@ -120,7 +171,7 @@ def _arguments(request: RunRequest, folder: Path, jobs: int, ordered: Sequence[F
         else ["-p", "no:xdist"]
     )
     return [
-        *(found.target for found in ordered),
+        *(turn.target for turn in turns),
         f"--rootdir={request.root}",
         *("-p", "scenarios.plugin", f"--scenario-run={folder}"),
         *("-p", "no:cacheprovider"),
@@ -128,9 +179,11 @@ def _arguments(request: RunRequest, folder: Path, jobs: int, ordered: Sequence[F
         # loss: every expectation goes through their Checks.
         *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
         *("--quiet", "-rfE", "--override-ini=console_output_style=classic"),
+        "--color=auto" if request.colour else "--color=no",
         "--tb=short" if request.verbosity > 0 else "--tb=no",
         f"--junitxml={folder / 'junit.xml'}",
         f"--override-ini=junit_suite_name=scenarios-{folder.name}",
+        *(["--exitfirst"] if request.until_fail else []),
         *parallel,
     ]
 

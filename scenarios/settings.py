@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 FILE = "settings.json"
+DEFAULT_SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,10 @@ class RunSettings:
     clock_start: float  # of time.monotonic(), which all processes of a machine share
     image: str = ""  # docker only
     keep: bool = False
+    pcap: bool = False
     timeout_factor: float = 1.0
-    seed: int = 1
+    seed: int = DEFAULT_SEED
+    repeat: int = 1
 
     def save(self, run_folder: Path) -> None:
         """Write the settings into the run's folder."""

@@ -93,6 +93,10 @@ class Checks:
         )
 
 
+def _value(found: dict[Any, Any], key: object) -> str:
+    return repr(found[key]) if key in found else "(nothing)"
+
+
 def _got_want(got: object, want: object) -> str:
     if isinstance(got, (set, frozenset)) and isinstance(want, (set, frozenset)):
         missing = sorted(map(repr, want - got))
@@ -101,7 +105,7 @@ def _got_want(got: object, want: object) -> str:
     if isinstance(got, dict) and isinstance(want, dict):
         keys = sorted((key for key in got.keys() | want.keys()), key=repr)
         wrong = [
-            f"{key!r}: got {got.get(key, '(nothing)')!r}, wanted {want.get(key, '(nothing)')!r}"
+            f"{key!r}: got {_value(got, key)}, wanted {_value(want, key)}"
             for key in keys
             if key not in got or key not in want or got[key] != want[key]
         ]

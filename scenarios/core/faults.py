@@ -66,9 +66,9 @@ class PlacedFault:
         trouble = f" {scene.trouble.text}" if scene.trouble else ""
         raise WaitFailed(
             f"fault: {self.what}",
-            f"its occasion ({self.occasion}) did not come within {timeout:.1f} s.{trouble}\n"
-            + scene.picture(),
+            f"its occasion ({self.occasion}) did not come within {timeout:.1f} s.{trouble}",
             "fault-failed",
+            scene.picture(),
         )
 
     def _finish(self, error: Exception | None) -> None:

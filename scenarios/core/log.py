@@ -9,6 +9,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 
 from scenarios.core.backends.base import Ended
 from scenarios.core.scene import JsonLines, Scene
+from scenarios.core.timeouts import STILL_MOVING_S
 
 Stream: TypeAlias = Literal["in", "out", "err"]
 
@@ -134,7 +135,11 @@ class NodeLog:
         """Return the node's state and its last lines, for a failure's text."""
         state = "running" if self._ended is None else describe_end(self._ended)
         shown = self.lines(max(0, self.mark() - count))
-        return "\n".join([f"  {self.node} ({state}):", *(f"    {show(line)}" for line in shown)])
+        told = [line.at for line in self.lines() if line.stream != "in"]
+        silent = self.scene.clock.now() - told[-1] if told else 0.0
+        quiet = f", silent for {silent:.1f} s" if silent >= STILL_MOVING_S else ""
+        head = f"  {self.node} ({state}{quiet}):"
+        return "\n".join([head, *(f"    {brief(line)}" for line in shown)])
 
     def _keep(self, line: Line) -> None:
         if self._file:
@@ -153,6 +158,30 @@ def show(line: Line, width: int = 400) -> str:
     """Return one line as people read it."""
     text = line.text if len(line.text) <= width else line.text[:width] + "…"
     return f"{line.at:9.3f} {line.stream:>3} {text}"
+
+
+def brief(line: Line, width: int = 200) -> str:
+    """Return one line without what it has in common with all others."""
+    message = line.message
+    if message is None:
+        return show(line, width)
+    rest = dict(message)
+    kind = str(rest.pop("type", None) or "command")
+    names = [rest.pop(key) for key in ("event", "cmd", "command", "id", "code") if key in rest]
+    rest.pop("ts", None)
+    data = rest.pop("error", None) or rest.pop("data", None) or ""
+    seq = f" #{rest.pop('seq')}" if "seq" in rest else ""
+    shown = [_compact(each) for each in (data, rest) if each]
+    text = " ".join([kind, *map(str, names)]) + seq + "".join(f" {each}" for each in shown)
+    if len(text) > width:
+        text = text[:width] + "…"
+    return f"{line.at:9.3f} {line.stream:>3} {text}"
+
+
+def _compact(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def describe_end(ended: Ended) -> str:

@@ -89,6 +89,9 @@ class Node:
             cause=ended.cause,
             expected=not unexpected,
         )
+        # What is removed may be gone before the backend can say how it ended.
+        if ended.kind == "out-of-memory" or (ended.kind == "backend-failed" and not self._ending):
+            self._scene.lost_by = self._scene.lost_by or ended.kind
         self.log.end(ended)
         if unexpected:
             self._scene.in_trouble(
@@ -149,7 +152,9 @@ class Node:
     def wait_ready(self, timeout: float = READY_S) -> None:
         """Wait for the event after which others may use it."""
         if self.spec.ready_event is not None:
-            self.everything().wait_event(self.spec.ready_event, timeout=timeout)
+            ready = self.everything().wait_event(self.spec.ready_event, timeout=timeout)
+            if isinstance(peer_id := ready.data.get("peer_id"), str):
+                self._scene.names.setdefault(peer_id, self.name)
 
     def send(self, command: str, **arguments: Any) -> PendingReply:
         """Send a command without waiting; raises NodeGone when it does not run."""
@@ -233,7 +238,7 @@ class Node:
             title = f"{self.label}: ends"
             detail = f"it still runs {scene.clock.now() - began:.1f} s after it should have ended."
             self._record(title, detail)
-            raise WaitFailed(title, f"{detail}\n{scene.picture()}", "timeout-nothing-moved")
+            raise WaitFailed(title, detail, scene.timeout_cause(), scene.picture())
         return self.log.ended.exit_code
 
     # Faults. Each is on record with its time and, when placed on an event, with that line.

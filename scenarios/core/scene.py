@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, TypeAlias
 
 from scenarios.core.errors import Cause
-from scenarios.core.timeouts import Timeouts
+from scenarios.core.timeouts import STILL_MOVING_S, Timeouts
 
 CheckKind: TypeAlias = Literal["check", "wait", "always"]
 
@@ -127,6 +127,8 @@ class Scene:
         self.condition = threading.Condition()  # of all logs: a wait ends when any node dies
         self.checks: list[CheckResult] = []
         self.faults: list[FaultRecord] = []
+        self.lost_by: Cause | None = None  # what the backend says took a node away
+        self.names: dict[str, str] = {}  # of nodes, by an id that they go by in their lines
         self.last_line_at = self.clock.now()
         self._views: list[Callable[[int], str]] = []
         self._trouble: Trouble | None = None
@@ -142,6 +144,11 @@ class Scene:
         with self.condition:
             self._trouble = self._trouble or Trouble(cause, text)
             self.condition.notify_all()
+
+    def timeout_cause(self) -> Cause:
+        """Return what to call a deadline that passes now."""
+        moving = self.clock.now() - self.last_line_at < STILL_MOVING_S
+        return "timeout-still-moving" if moving else "timeout-nothing-moved"
 
     def record(self, kind: str, **fields: Any) -> None:
         """Write one record with its time to scenario.jsonl and tell the observer."""
@@ -168,6 +175,8 @@ class Scene:
         """Return the faults placed and every node's last lines."""
         faults = "\n".join(f"  {fault}" for fault in self.faults) or "  none"
         views = "\n".join(view(last_lines) for view in self._views) or "  no node was started"
+        for node_id, name in self.names.items():
+            views = views.replace(node_id, f"<{name}>")
         return f"Faults placed:\n{faults}\nLast lines of every node:\n{views}"
 
     def close(self) -> None:

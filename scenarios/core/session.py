@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 
 from scenarios.core.always import generic_findings
-from scenarios.core.backends.base import Backend, NodeSpec
+from scenarios.core.backends.base import Backend, BackendError, Capture, NodeSpec
 from scenarios.core.checks import Checks
-from scenarios.core.errors import Cause, CheckFailed, NodeGone, WaitFailed
+from scenarios.core.errors import Cause, CheckFailed, CommandFailed, NodeGone, WaitFailed
 from scenarios.core.faults import Faults
 from scenarios.core.log import NodeLog
 from scenarios.core.node import Node
@@ -40,6 +40,7 @@ class Session:
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
+        pcap: bool = False,
     ) -> None:
         self.backend = backend
         self.folder = folder
@@ -47,6 +48,8 @@ class Session:
         self.check = Checks(self.scene)
         self.faults = Faults(self.scene)
         self.nodes: list[Node] = []
+        self._pcap = pcap
+        self._captures: list[Capture] = []
         self.evidence_lines: list[str] = []
         self._always: list[_Added] = []
 
@@ -114,7 +117,7 @@ class Session:
         text = "\n".join(f"{what}:\n  " + "\n  ".join(found) for what, found in wrong)
         first = wrong[0][0]
         cause: Cause = "fault-failed" if first == "faults" else "check"
-        raise CheckFailed(first, f"\n{text}\n{self.scene.picture()}", cause)
+        raise CheckFailed(first, f"\n{text}", cause, self.scene.picture())
 
     def abandon(self, error: BaseException) -> None:
         """Clean up after a failure; what the always-on checks find becomes notes of ``error``.
@@ -124,16 +127,25 @@ class Session:
         try:
             self.faults.withdraw_all()
             if isinstance(error, Exception):
-                if not isinstance(error, WaitFailed):
-                    error.add_note(self.scene.picture())
+                # Before they end: what is to be seen is the moment of the failure.
+                picture = self.scene.picture()
                 findings = self._added(while_running=True)
                 self._end_nodes(EXIT_AFTER_FAILURE_S)
                 findings += [*self._generic(), *self._added(while_running=False)]
                 for what, found in findings:
                     if found:
                         error.add_note("Also, " + what + ":\n  " + "\n  ".join(found))
+                if isinstance(error, CheckFailed):
+                    error.picture = error.picture or picture
+                else:
+                    error.add_note(picture)
         finally:
             self.remove()
+
+    def cause_of(self, error: BaseException) -> Cause:
+        """Return why the scenario failed: what went wrong first, which the error may not tell."""
+        trouble = self.scene.trouble
+        return self.scene.lost_by or (trouble.cause if trouble else cause_of(error))
 
     def remove(self) -> None:
         """Remove all nodes, in parallel, and close the record; again: no effect."""
@@ -143,6 +155,8 @@ class Session:
                     # list: raises what the first failed removal raised, after all have ended.
                     list(pool.map(Node.remove, self.nodes))
         finally:
+            for capture in self._captures:
+                capture.stop()
             self.scene.close()
 
     def __enter__(self) -> "Session":
@@ -165,13 +179,19 @@ class Session:
             raise ValueError(f"There is a running node {spec.name!r} already; choose another name.")
         number = len(earlier) + 1
         label = spec.name if number == 1 else f"{spec.name}#{number}"
-        file = self.folder / (label.replace("#", "-") + ".jsonl")
-        node = Node(spec, label, NodeLog(label, self.scene, file), self.faults)
+        node = Node(
+            spec, label, NodeLog(label, self.scene, self._file(label, "jsonl")), self.faults
+        )
         self.nodes.append(node)
         return node
 
+    def _file(self, label: str, suffix: str) -> Path:
+        return self.folder / f"{label.replace('#', '-')}.{suffix}"
+
     def _start_one(self, node: Node, address: str) -> None:
         self.scene.record("node-starting", node=node.label, name=node.name, address=address)
+        if self._pcap:
+            self._captures.append(self.backend.capture(address, self._file(node.label, "pcap")))
         handle = self.backend.start(node.spec, address, node)
         node.attach(handle)
         self.scene.record("node-started", node=node.label, name=node.name, address=address)
@@ -208,3 +228,17 @@ class Session:
             self.check.always(added.what, found)
             findings.append((added.what, found))
         return findings
+
+
+def cause_of(error: BaseException) -> Cause:
+    """Return the name of what an error says."""
+    match error:
+        case CheckFailed():
+            return error.cause
+        case CommandFailed():
+            return "command-refused"
+        case NodeGone():
+            return "node-ended"
+        case BackendError():
+            return "backend-failed"
+    return "scenario-broken"

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from scenarios.core.errors import Cause, CheckFailed, WaitFailed
 from scenarios.core.log import Event, Line, NodeLog, describe_end, event_of, show
 from scenarios.core.scene import CheckResult
-from scenarios.core.timeouts import EVENT_S, STILL_MOVING_S
+from scenarios.core.timeouts import EVENT_S
 
 T = TypeVar("T")
 Where = Callable[[Event], bool]
@@ -71,9 +71,9 @@ class Window:
             elif event.name in fails_on and _does_not_contradict(event, fields):
                 raise WaitFailed(
                     title,
-                    f"{self.log.node} sent {event.name} instead.\n  {show(line)}\n"
-                    + self.log.scene.picture(),
+                    f"{self.log.node} sent {event.name} instead.\n  {show(line)}",
                     "unexpected-event",
+                    self.log.scene.picture(),
                 )
             return None
 
@@ -175,9 +175,8 @@ class Window:
         elif scene.trouble:
             cause = scene.trouble.cause
         else:
-            moving = scene.clock.now() - scene.last_line_at < STILL_MOVING_S
-            cause = "timeout-still-moving" if moving else "timeout-nothing-moved"
-        raise WaitFailed(what, self._why(wanted, began, cause, near), cause)
+            cause = scene.timeout_cause()
+        raise WaitFailed(what, self._why(wanted, began, cause, near), cause, scene.picture())
 
     def _is_full(self) -> bool:
         return self.end is not None and self.log.mark() >= self.end
@@ -206,7 +205,7 @@ class Window:
         if near:
             parts.append("Near misses (right name, but not what was wanted):")
             parts += [f"  {show(line)}" for line in near[-NEAR_MISSES_SHOWN:]]
-        return "\n".join([*parts, scene.picture()])
+        return "\n".join(parts)
 
     def _instead(self) -> str:
         names = Counter(event.name for event in self.events())

@@ -7,20 +7,14 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import dropwhile, takewhile
 from typing import Literal
 
+from scenarios.core.errors import CAUSES
 from scenarios.core.log import Line
 from scenarios.report.model import Failure
 from scenarios.report.reading import NodeLines, Record
 
-CAUSES: Mapping[str, str] = {
-    "unexpected-event": "An event came that made further waiting pointless.",
-    "node-ended": "The peer that was waited for had ended.",
-    "another-node-ended": "A peer ended though nobody had asked it to.",
-    "fault-failed": "A fault could not be carried out, or its occasion never came.",
-    "timeout-nothing-moved": "The time was up, and no peer had said anything for a while.",
-    "timeout-still-moving": "The time was up while peers were still talking.",
-}
 _KINDS: Mapping[str, Literal["wait", "always"]] = {"wait": "wait", "always": "always"}
 ROUNDING_S = 1e-6  # of the times in the files
 _NEAR = "Near misses"
@@ -145,7 +139,13 @@ def _wanted(decisive: Record, records: Sequence[Record]) -> str:
 
 def _cause(decisive: Record, said: Sequence[str]) -> str:
     cause = decisive.cause or "check"
-    words = CAUSES.get(cause, "" if cause == "check" else cause.replace("-", " "))
+    # An older run may know causes that are none any more.
+    words = (
+        ""
+        if cause == "check"
+        else next((text for name, text in CAUSES.items() if name == cause), cause)
+    )
+    words = f"{words[:1].upper()}{words[1:]}." if words else ""
     # The first line of a wait's text ends with its own reason, which has the figures.
     own = said[0].partition(f" for {decisive.what}")[0] if said else ""
     for opening in _REASONS:
@@ -155,8 +155,9 @@ def _cause(decisive: Record, said: Sequence[str]) -> str:
 
 
 def _near(said: Sequence[str]) -> list[str]:
-    starts = [index for index, line in enumerate(said) if line.startswith(_NEAR)]
-    return [line.strip() for line in said[starts[0] + 1 :] if line.strip()] if starts else []
+    behind = dropwhile(lambda line: not line.startswith(_NEAR), said)
+    next(behind, None)
+    return [line.strip() for line in takewhile(lambda line: line.startswith(" "), behind)]
 
 
 def _where(text: str) -> str:

@@ -15,9 +15,8 @@ from scenarios.report.reading import RunResults, read_results, read_scenario
 from scenarios.report.trace import trace
 from scenarios.report.views import run_view, scenario_view
 from scenarios.reporter import again_command
-from scenarios.results import ScenarioResult
+from scenarios.results import REPORT, TRACE, ScenarioResult
 
-REPORT, TRACE = "report.html", "trace.json"
 LARGEST_PAGE = 10 * 2**20
 LINES_BUDGET = 7 * 2**20
 _PAGE = Path(__file__).parent / "page"
@@ -77,7 +76,7 @@ def _hash(text: str) -> str:
 
 
 def _again(result: ScenarioResult, results: RunResults) -> str:
-    return again_command(result.id, results.backend)
+    return again_command(result.id, results.backend, results.seed)
 
 
 def _write(path: Path, content: bytes) -> None:

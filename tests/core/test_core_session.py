@@ -225,10 +225,49 @@ class TestEnd:
 
         with pytest.raises(CheckFailed, match="two: got 2, wanted 3") as failure:
             run()
-        notes = "\n".join(failure.value.__notes__)
-        assert "Last lines of every node" in notes
-        assert "Also, always: no traceback on stderr" in notes
+        assert failure.value.brief == "two: got 2, wanted 3"
+        assert "Last lines of every node:\n  alpha (running):" in failure.value.picture
+        assert "Also, always: no traceback on stderr" in "\n".join(failure.value.__notes__)
         assert backend.nodes["alpha"].removed
+
+    def test_the_picture_tells_nodes_by_their_names(
+        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+    ) -> None:
+        node = session.start(alpha)[0]
+        session.scene.names["k7jehmpivsfx46bd"] = "bravo"
+        backend.nodes["alpha"].event("met", peer_id="k7jehmpivsfx46bd", left=3)
+        backend.nodes["alpha"].error("r1", "no-such", "there is none")
+        node.send("ping", loud=True)
+        picture = session.scene.picture()
+        assert 'out event met #1 {"peer_id":"<bravo>","left":3}' in picture
+        assert "out error r1 no-such there is none" in picture
+        assert ' in command ping r1 {"loud":true}' in picture
+
+    def test_why_a_scenario_failed(
+        self, session: Session, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
+    ) -> None:
+        session.start(alpha, bravo)
+        session.nodes[1].kill()
+        assert session.cause_of(CheckFailed("x", "", "fault-failed")) == "fault-failed"
+        assert session.cause_of(CommandFailed("alpha", "ping", "c", "e")) == "command-refused"
+        assert session.cause_of(NodeGone("x")) == "node-ended"
+        assert session.cause_of(BackendError("x")) == "backend-failed"
+        assert session.cause_of(KeyError("x")) == "scenario-broken"
+        backend.nodes["alpha"].exit(137, "killed for want of memory", "out-of-memory")
+        assert session.cause_of(CheckFailed("x", "")) == "out-of-memory"
+
+    @pytest.mark.parametrize(("asked", "cause"), [(False, "backend-failed"), (True, "check")])
+    def test_a_backend_that_lost_a_node_is_to_blame_unless_it_was_to_end(
+        self, session: Session, backend: FakeBackend, alpha: NodeSpec, asked: bool, cause: str
+    ) -> None:
+        (node,) = session.start(alpha)
+        fake = backend.nodes["alpha"]
+        if asked:
+            fake.over = True  # it does not end at once
+            node.terminate()
+            fake.over = False
+        fake.exit(None, "the daemon is gone", "backend-failed")
+        assert session.cause_of(CheckFailed("x", "")) == cause
 
     def test_ctrl_c_removes_and_judges_nothing(
         self, backend: FakeBackend, tmp_path: Path, alpha: NodeSpec

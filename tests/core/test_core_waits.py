@@ -111,7 +111,7 @@ class TestWait:
         assert "freeze bravo" in rest
         assert "alpha (running)" in rest
         assert "bravo (running)" in rest
-        assert '"event": "ready"' in rest.split("bravo (running)")[1]
+        assert "out event ready #0 {" in rest.split("bravo (running)")[1]
 
     def test_moving_and_standing_still_are_told_apart(
         self,
@@ -125,12 +125,12 @@ class TestWait:
         with pytest.raises(WaitFailed, match="still moving") as failure:
             node.window().wait_event("x", timeout=0.05)
         assert failure.value.cause == "timeout-still-moving"
-        monkeypatch.setattr("scenarios.core.window.STILL_MOVING_S", 0.02)
+        monkeypatch.setattr("scenarios.core.scene.STILL_MOVING_S", 0.02)
         with pytest.raises(WaitFailed, match="Nothing moved") as failure:
             node.window().wait_event("x", timeout=0.05)
         assert failure.value.cause == "timeout-nothing-moved"
         # A line of any node counts, but what is sent to a node does not.
-        monkeypatch.setattr("scenarios.core.window.STILL_MOVING_S", 0.2)
+        monkeypatch.setattr("scenarios.core.scene.STILL_MOVING_S", 0.2)
         backend.nodes["alpha"].behave(lambda _, line: None)
         threading.Timer(0.2, lambda: node.send_line("{}")).start()
         with pytest.raises(WaitFailed) as failure:
@@ -161,6 +161,18 @@ class TestWait:
         with pytest.raises(WaitFailed, match="exited 3, killed for want of memory") as failure:
             node.window().wait_event("x")
         assert failure.value.cause == "node-ended"
+
+    def test_an_end_that_does_not_come_is_a_timeout_of_either_kind(
+        self, session: Session, alpha: NodeSpec, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (node,) = session.start(alpha)
+        with pytest.raises(WaitFailed, match="it still runs") as failure:
+            node.wait_exit(timeout=0.05)
+        assert failure.value.cause == "timeout-still-moving"
+        monkeypatch.setattr("scenarios.core.scene.STILL_MOVING_S", 0.02)
+        with pytest.raises(WaitFailed) as failure:
+            node.wait_exit(timeout=0.05)
+        assert failure.value.cause == "timeout-nothing-moved"
 
     def test_what_a_node_said_before_its_end_is_still_found(
         self, session: Session, backend: FakeBackend, alpha: NodeSpec

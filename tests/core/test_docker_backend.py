@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from backend_contract import BackendContract, echo
 
-from scenarios.core.backends.base import BackendError
+from scenarios.core.backends.base import BackendError, NodeSpec, Program
 from scenarios.core.backends.docker import DockerBackend
 from scenarios.core.backends.docker_engine import engine_version, open_client, sweep_docker
 from scenarios.core.label import DOCKER_KEY, own_label
@@ -115,6 +115,21 @@ class TestDockerBackend(BackendContract):
         assert node.request("hello")["uid"] == os.getuid()
         refused = node.refused("write", path="/etc/file", size=1)
         assert "Read-only" in refused.error or "Permission" in refused.error
+
+    def test_the_want_of_memory_is_told_from_a_kill(self, session: Session) -> None:
+        hog = "input(); hog = []\nwhile True: hog.append(bytearray(1 << 20))"
+        program = Program(command=(), entrypoint=("python3", "-c", hog))
+        (node,) = session.start(NodeSpec(name="hog", program=program))
+        client = open_client()
+        with closing(client):
+            (found,) = client.api.containers(filters={"name": "-hog", "label": DOCKER_KEY})
+            limit = 32 << 20
+            client.api.update_container(found["Id"], mem_limit=limit, memswap_limit=limit)
+        node.send_line("{}")
+        assert node.wait_exit() == 137
+        assert node.log.ended is not None
+        assert node.log.ended.kind == "out-of-memory"
+        assert session.cause_of(AssertionError()) == "out-of-memory"
 
     def test_versions(self, backend: DockerBackend, image: str) -> None:
         assert backend.versions()["image"] == image

@@ -1,5 +1,7 @@
 """PEER_CLI_SCENARIOS.md and the scenarios' own data cannot drift apart."""
 
+import pytest
+
 from scenarios import matrix
 from scenarios.core.scenario import ScenarioInfo
 from scenarios.discovery import discover
@@ -35,3 +37,28 @@ def test_only_the_table_is_replaced() -> None:
 
 def test_a_document_without_marks_is_written_anew() -> None:
     assert "| S1 |" in matrix.with_matrix("", INFOS)
+
+
+def row(day: int, outcome: str = "47 passed") -> str:
+    return f"| 2026-01-0{day} 01:10 UTC | docker | {outcome} | 104 s | Python | run-{day} |"
+
+
+def test_the_log_has_the_newest_first_and_each_run_once() -> None:
+    document = matrix.with_matrix("", INFOS)
+    for each in (row(2), row(3), row(1), row(2, "46 passed, 1 failed (S7)")):
+        document = matrix.with_log(document, each)
+    log = document.partition(matrix.LOG_BEGIN)[2].partition(matrix.LOG_END)[0]
+    assert log.strip().splitlines()[2:] == [row(3), row(2, "46 passed, 1 failed (S7)"), row(1)]
+    # Neither table touches the other.
+    assert matrix.with_matrix(document, INFOS) == document
+    assert "| S37 |" in document
+
+
+def test_a_document_without_a_log_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="has no run log"):
+        matrix.with_log(f"{matrix.BEGIN}\n{matrix.END}\n", row(1))
+
+
+def test_the_document_has_a_log() -> None:
+    document = matrix.PATH.read_text(encoding="utf-8")
+    assert row(1) in matrix.with_log(document, row(1))

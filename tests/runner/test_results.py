@@ -1,4 +1,4 @@
-"""Run folders, results.json and remembered durations."""
+"""Run folders, results.json."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,6 @@ from scenarios.results import (
     RunInfo,
     ScenarioResult,
     new_run_folder,
-    read_durations,
-    remember_durations,
     remove_old_runs,
     write_results,
 )
@@ -55,30 +53,9 @@ def test_results_json(tmp_path: Path) -> None:
             "evidence": "5 chunks",
             "proves": "",
             "failure": "",
+            "cause": None,
             "reason": "",
             "folder": "",
+            "repetition": 1,
         }
     ]
-
-
-def test_durations_are_remembered_by_backend(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "durations.json"
-    assert read_durations(path, "process") == {}
-    remember_durations(path, "process", [ScenarioResult("S1", "", "passed", 4.0)])
-    remember_durations(path, "docker", [ScenarioResult("S1", "", "passed", 9.0)])
-    remember_durations(
-        path,
-        "process",
-        [ScenarioResult("S1", "", "passed", 2.0), ScenarioResult("S2", "", "failed", 20.0)],
-    )
-    assert read_durations(path, "process") == {"S1": 3.0}
-    assert read_durations(path, "docker") == {"S1": 9.0}
-
-
-def test_a_broken_durations_file_counts_as_none(tmp_path: Path) -> None:
-    path = tmp_path / "durations.json"
-    for text in ("", "[1]", '{"process": 3}', '{"process": {"S1": "x"}}', "null"):
-        path.write_text(text)
-        assert read_durations(path, "process") == {}
-    remember_durations(path, "process", [ScenarioResult("S1", "", "passed", 4.0)])
-    assert read_durations(path, "process") == {"S1": 4.0}

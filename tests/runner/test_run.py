@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tiny_runner import Runner
 
+from scenarios.history import HISTORY, read_past
+
 ALL_BUT_HANGING = ("S1-S6", "S12")
 
 
@@ -47,8 +49,8 @@ def test_results_and_folder(runner: Runner) -> None:
     assert 'name="scenario" value="S1"' in (folder / "junit.xml").read_text()
     assert "1 ping answered" in (folder / "report.html").read_text()
     assert json.loads((folder / "trace.json").read_text())["otherData"]["run"] == folder.name
-    durations = json.loads((runner.folder / ".cache/durations.json").read_text())
-    assert set(durations["process"]) == {"S1"}
+    (past,) = read_past(runner.folder / HISTORY)
+    assert (past.scenario, past.backend, past.turns[0][0]) == ("S1", "process", "passed")
 
 
 def test_a_report_is_written_again(runner: Runner) -> None:
@@ -79,6 +81,11 @@ def test_every_outcome(runner: Runner, jobs: str) -> None:
         "S6": "failed",
         "S12": "passed",
     }
+    assert {key: row["cause"] for key, row in rows.items() if row["outcome"] == "failed"} == {
+        "S2": "check",
+        "S5": "scenario-broken",
+        "S6": "another-node-ended",
+    }
     assert "I cannot dance" in str(rows["S3"]["reason"])
     assert "no disconnect" in str(rows["S4"]["reason"])
     assert str(rows["S2"]["failure"]).startswith("pings: got 1, wanted 2\nat test_tiny.py:")
@@ -105,7 +112,13 @@ def test_one_that_measures_runs_alone(runner: Runner) -> None:
 def test_a_failure_says_where_to_look_and_how_to_repeat_it(runner: Runner) -> None:
     done = runner.call("run", "S2", "--backend", "process", "-q")
     assert done.code == 1
-    assert "    pings: got 1, wanted 2\n" in done.out
+    said = (
+        "    pings: got 1, wanted 2\n    at test_tiny.py:LINE\n"
+        '      session.check.equal("pings", 1, 2)\n'
+        "    cause: check: an expectation was looked at and found wrong\n"
+        "    Faults placed:\n      none\n    Last lines of every node:\n      alpha (running):\n"
+    )
+    assert said in re.sub(r"tiny\.py:\d+", "tiny.py:LINE", done.out)
     assert f"    folder: runs/{runner.results()['run_id']}/S2\n" in done.out
     assert "    again:  ./justw peer-cli-tests S2 --backend process\n" in done.out
 
@@ -117,6 +130,64 @@ def test_work_folders_stay_when_it_failed_or_when_asked_to(runner: Runner) -> No
     assert (latest / "S2/work/games").exists()
     runner.call("run", "S1", "--backend", "process", "--keep")
     assert (latest / "S1/work/games").exists()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_repetitions_are_kept_apart_and_counted(runner: Runner, jobs: str) -> None:
+    done = runner.call("run", "S1", "S9", "--backend", "process", "--repeat", "3", "-j", jobs)
+    assert done.code == 1
+    rows = {(row["id"], row["repetition"]): row for row in runner.results()["scenarios"]}
+    assert len(rows) == 6
+    assert [rows["S1", turn]["outcome"] for turn in (1, 2, 3)] == ["passed"] * 3
+    assert [row["outcome"] for row in rows.values()].count("failed") == 1
+    for row in rows.values():
+        assert row["folder"] == f"{row['id']}/{row['repetition']}"
+        assert (runner.folder / "runs/latest" / str(row["folder"]) / "alpha.jsonl").is_file()
+    assert "\nS1  3 of 3 passed\n" in done.out
+    assert re.search(r"^S9  2 of 3 passed; failed: \d$", done.out, re.MULTILINE)
+    assert re.search(r"^S9  failed .* Flaky \(\d of 3\)$", done.out, re.MULTILINE)
+
+    shown = runner.call("history", "S9").out
+    assert re.search(r"^S9   process +3 +1 +33\.3% .* [.F]{3}$", shown, re.MULTILINE)
+    bad = next(turn for turn in (1, 2, 3) if rows["S9", turn]["outcome"] == "failed")
+    good = 1 if bad != 1 else 2
+    compared = runner.call("history", "S9", "--compare", f"latest:{bad}", f"latest:{good}").out
+    assert re.search(rf'only in latest:{bad}: [\d.]+ s .*"dance"', compared)
+    assert re.search(rf'only in latest:{good}: [\d.]+ s .*"ping"', compared)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_until_fail_stops_at_the_first_failure(runner: Runner, jobs: str) -> None:
+    done = runner.call("run", "S9", "--backend", "process", "--until-fail", "-j", jobs)
+    assert done.code == 1
+    outcomes = [row["outcome"] for row in runner.results()["scenarios"]]
+    assert outcomes.count("failed") >= 1
+    assert 3 <= len(outcomes) <= 6  # what other workers had begun was let to end
+    assert "until one fails" in done.out
+
+
+def test_a_random_order_can_be_repeated(runner: Runner) -> None:
+    def order(*more: str) -> tuple[str, list[str]]:
+        ids = ("S1", "S3", "S4", "S6", "S12", "--repeat", "2")
+        done = runner.call("run", *ids, "--backend", "process", "--random-order", "-j", "1", *more)
+        seed = re.search(r"in the random order of seed (\d+)", done.out)
+        assert seed
+        return seed[1], re.findall(
+            r"^(S\d+ .* \(\d of 2\))", _without_times(done.out), re.MULTILINE
+        )
+
+    seed, shown = order()
+    assert order("--seed", seed) == (seed, shown)
+    assert shown[-1].startswith("S12")
+    assert order("--seed", seed + "1")[1] != shown
+
+
+def test_a_capture_that_cannot_be_is_told_before_anything_runs(runner: Runner) -> None:
+    process = runner.start("run", "S1", "--backend", "process", "--pcap", env={"PATH": "/nowhere"})
+    out, err = process.communicate(timeout=40)
+    assert process.returncode == 3
+    assert "tcpdump" in err
+    assert "passed" not in out
 
 
 def test_quiet_and_verbose(runner: Runner) -> None:
@@ -132,6 +203,21 @@ def test_a_worker_that_dies_fails_its_scenario_only(runner: Runner) -> None:
     assert rows["S1"]["outcome"] == "passed"
     assert rows["S13"]["outcome"] == "failed"
     assert "crashed" in str(rows["S13"]["failure"])
+    assert rows["S13"]["cause"] == "worker-died"
+
+
+def test_what_the_backend_could_not_do_is_said_without_a_traceback(runner: Runner) -> None:
+    assert runner.call("run", "S11", "--backend", "process").code == 1
+    row = by_id(runner)["S11"]
+    assert row["cause"] == "backend-failed"
+    assert str(row["failure"]).startswith("alpha could not be started: ")
+    assert "Last lines of every node" in str(row["failure"])
+    assert "backends/process.py" not in str(row["failure"])
+
+
+def test_a_scenario_that_takes_too_long_is_a_timeout(runner: Runner) -> None:
+    assert runner.call("run", "S10", "--backend", "process").code == 1
+    assert by_id(runner)["S10"]["cause"] == "timeout-still-moving"
 
 
 @pytest.mark.parametrize(
@@ -216,6 +302,10 @@ def test_two_scenarios_with_one_id(runner: Runner) -> None:
     done = runner.call("list")
     assert done.code == 2
     assert "Two scenarios are called S1: ping in test_tiny.py and twin in test_twin.py" in done.err
+
+
+def _without_times(text: str) -> str:
+    return re.sub(r" +\d+\.\d s ", " ", text)
 
 
 def processes_of(run_id: str) -> list[str]:

@@ -12,10 +12,11 @@ PROJECT = Path(__file__).parents[2]
 
 FAMILY = '''
 import sys
+from pathlib import Path
 
 import pytest
 from scenarios.core.backends.base import Capability, NodeSpec, Program
-from scenarios.core.errors import WaitFailed
+from scenarios.core.errors import UnsupportedCommand, WaitFailed
 from scenarios.core.scenario import scenario
 
 NODE = """
@@ -82,6 +83,28 @@ def slow(session):
         window.wait_event("never", timeout=1)
 
 
+@scenario("S9", name="Flaky", proves="fails in its third turn on this machine")
+def flaky(session):
+    node = start(session)
+    Path(f"turn-{len(list(Path().glob('turn-*'))) + 1}").touch()
+    if Path("turn-3").exists():
+        with pytest.raises(UnsupportedCommand):
+            node.request("dance")
+        session.check.true("it can dance", False)
+    node.request("ping")
+
+
+@scenario("S10", name="Late", proves="its own timeout", timeout_s=1)
+def late(session):
+    window = start(session).window()
+    window.wait_event("never", timeout=50)
+
+
+@scenario("S11", name="Absent", proves="a backend that cannot")
+def absent(session):
+    session.start(NodeSpec(name="alpha", program=Program(command=("/no/such/program",))))
+
+
 @scenario("S12", name="Measure", proves="runs alone", measures=True)
 def measure(session):
     start(session)
@@ -131,7 +154,13 @@ class Runner:
         (folder / "main.py").write_text(MAIN)
         os.mkfifo(folder / "hanging")
 
-    def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    def start(
+        self,
+        *arguments: str,
+        out: int = subprocess.PIPE,
+        env: dict[str, str] | None = None,
+        **options: Any,
+    ) -> "subprocess.Popen[str]":
         # Ctrl-C is sent to a group of its own; no engine answers at an address like this.
         return subprocess.Popen(
             [sys.executable, "main.py", *arguments],
@@ -140,9 +169,10 @@ class Runner:
                 **os.environ,
                 "PYTHONPATH": f"{self.folder}{os.pathsep}{PROJECT}",
                 "DOCKER_HOST": f"unix://{self.folder}/no-engine.sock",
+                **(env or {}),
             },
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=out,
             stderr=subprocess.PIPE,
             text=True,
             process_group=0,

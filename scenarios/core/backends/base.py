@@ -55,6 +55,7 @@ class OwnAddress:
     suffix: str = ""
 
 
+EndKind: TypeAlias = Literal["exited", "out-of-memory", "backend-failed"]
 Argument: TypeAlias = str | Placed | OwnAddress
 
 
@@ -103,13 +104,21 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a node ended, and what the backend knows of why.
+    """How a node ended, and what the backend knows of why: ``kind`` for programs, ``cause`` says.
 
     After a signal the exit code of a process is minus that signal, of a container 128 plus it.
     """
 
     exit_code: int | None
     cause: str = ""  # such as "killed by the system for want of memory"
+    kind: EndKind = "exited"
+
+
+class Capture(Protocol):
+    """Packets being written."""
+
+    def stop(self) -> None:
+        """End it with a whole file; again: no effect."""
 
 
 class Sink(Protocol):
@@ -176,6 +185,9 @@ class Backend(Protocol):
 
     def start(self, spec: NodeSpec, address: str, sink: Sink) -> Handle:
         """Start a node; raises BackendError. Blocks until it runs, not until it is ready."""
+
+    def capture(self, address: str, file: Path) -> Capture:
+        """Begin to write the packets of an address into a file; raises BackendError."""
 
     def versions(self) -> dict[str, str]:
         """Return what the results should say it ran on."""

@@ -4,6 +4,7 @@ import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.core.backends.base import (
@@ -11,6 +12,7 @@ from scenarios.core.backends.base import (
     Argument,
     BackendError,
     Capability,
+    Capture,
     Ended,
     Mount,
     NodeSpec,
@@ -28,7 +30,8 @@ from scenarios.core.backends.docker_engine import (
     remove_network,
 )
 from scenarios.core.backends.docker_stream import Writer, attach, deliver
-from scenarios.core.label import DOCKER_KEY, RunLabel
+from scenarios.core.capture import start_capture
+from scenarios.core.label import DOCKER_KEY, ENVIRONMENT_NAME, RunLabel
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -87,6 +90,21 @@ class DockerBackend:
         return DockerHandle(
             self._client, container_id, self._network, address, targets, connection, sink, self
         )
+
+    def capture(self, address: str, file: Path) -> Capture:
+        """Begin to write what passes the network's bridge from or to an address.
+
+        The bridge is on this machine, unless the engine lives in one of its own. Raises
+        BackendError.
+        """
+        self._addresses()
+        bridge = f"br-{self._network[:12]}"
+        if not Path("/sys/class/net", bridge).exists():
+            raise BackendError(
+                "This engine keeps its networks in a machine of its own, where nothing can be "
+                "captured; capture with --backend process."
+            )
+        return start_capture(bridge, address, file, {ENVIRONMENT_NAME: str(self._label)})
 
     def versions(self) -> dict[str, str]:
         """Return the engine's version and storage driver and the image."""
@@ -293,7 +311,7 @@ class DockerHandle:
         try:
             deliver(self._connection, self._sink)
         except BackendError as error:
-            self._sink.ended(Ended(None, str(error)))
+            self._sink.ended(Ended(None, str(error), "backend-failed"))
         else:
             self._sink.ended(self._how_it_ended())
 
@@ -303,8 +321,10 @@ class DockerHandle:
                 exit_code = int(self._client.api.wait(self._id)["StatusCode"])
                 state = self._client.api.inspect_container(self._id)["State"]
         except BackendError as error:
-            return Ended(None, str(error))
-        return Ended(exit_code, "killed for want of memory" if state["OOMKilled"] else "")
+            return Ended(None, str(error), "backend-failed")
+        if state["OOMKilled"]:
+            return Ended(exit_code, "killed for want of memory", "out-of-memory")
+        return Ended(exit_code)
 
 
 def _targets(spec: NodeSpec) -> dict[Mount, str]:

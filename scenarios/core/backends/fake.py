@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from scenarios.core.backends.base import (
     AddressPool,
     BackendError,
     Capability,
+    Capture,
     Ended,
+    EndKind,
     LineSplitter,
     Mount,
     NodeSpec,
@@ -59,11 +62,11 @@ class FakeNode:
         """Write a line to stderr."""
         self._sink.line("err", text.encode(), complete=True)
 
-    def exit(self, code: int | None = 0, cause: str = "") -> None:
+    def exit(self, code: int | None = 0, cause: str = "", kind: EndKind = "exited") -> None:
         """End, once."""
         if not self.over:
             self.over = True
-            self._sink.ended(Ended(code, cause))
+            self._sink.ended(Ended(code, cause, kind))
 
     def write(self, data: bytes) -> None:
         """Let the behaviour see each line; in the caller's thread."""
@@ -165,6 +168,10 @@ class FakeBackend:
         self.nodes[spec.name] = node
         self._on_start(node)
         return node
+
+    def capture(self, address: str, file: Path) -> Capture:
+        """Raise BackendError: no packet ever passes."""
+        raise BackendError("A fake node sends no packets.")
 
     def versions(self) -> dict[str, str]:
         """Return nothing worth knowing."""

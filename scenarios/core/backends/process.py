@@ -6,10 +6,12 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Literal
 
 from scenarios.core.backends.base import (
@@ -17,6 +19,7 @@ from scenarios.core.backends.base import (
     Argument,
     BackendError,
     Capability,
+    Capture,
     Ended,
     LineSplitter,
     Mount,
@@ -26,6 +29,7 @@ from scenarios.core.backends.base import (
     Sink,
     Unsupported,
 )
+from scenarios.core.capture import start_capture
 from scenarios.core.label import ENVIRONMENT_NAME, RunLabel
 
 # As in a container, a node gets no other variables than these and its own: runs are alike.
@@ -91,6 +95,11 @@ class ProcessBackend:
         if limits:
             handle.limit_file_size(min(limits))
         return handle
+
+    def capture(self, address: str, file: Path) -> Capture:
+        """Begin to write what passes the loopback from or to an address; raises BackendError."""
+        loopback = "lo" if sys.platform == "linux" else "lo0"
+        return start_capture(loopback, address, file, {ENVIRONMENT_NAME: str(self._label)})
 
     def versions(self) -> dict[str, str]:
         """Return the system's name and release."""

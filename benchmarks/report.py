@@ -1,0 +1,75 @@
+"""How soon the report of a run can be read in a browser, and how large it is.
+
+    python -m benchmarks.report [RUN] [--rounds N]
+
+RUN is a run's folder (default: runs/latest). Opens its report.html in a headless Chromium, and
+then the scenario with the most lines; both times end when it has been drawn.
+
+Exit code 0 when both medians and the size are within the targets, 1 when one is not, 2 without a
+report or a browser.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.chromium import PROGRAM, WHY_NOT, Browser, browser
+
+TARGET_MS = 2000.0
+TARGET_MIB = 10.0
+_OPEN_LARGEST = """(async () => {
+    const links = [...document.querySelectorAll('script[id^="view-"]')];
+    const largest = links.reduce((a, b) => a.textContent.length > b.textContent.length ? a : b);
+    const begun = performance.now();
+    location.hash = '#/' + JSON.parse(largest.textContent).id;
+    await new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)));
+    return performance.now() - begun;
+})()"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the table and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", nargs="?", type=Path, default=Path("runs/latest"), metavar="RUN")
+    parser.add_argument("--rounds", type=int, default=7, help="measurements (default: 7)")
+    options = parser.parse_args(arguments)
+    page = (options.run / "report.html").resolve()
+    if not page.exists() or PROGRAM is None:
+        print(WHY_NOT if PROGRAM is None else f"There is no {page}.", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder, browser(Path(folder)) as opened:
+        rounds = [
+            (whole(opened, page), float(opened.js(_OPEN_LARGEST))) for _ in range(options.rounds)
+        ]
+    mib = page.stat().st_size / 2**20
+    held = mib < TARGET_MIB
+    print(f"{page}: {mib:.1f} MiB (target: below {TARGET_MIB:g})\n")
+    print(f"| {'until drawn, ms':26} | median | lowest | highest |")
+    print(f"|{'-' * 28}|-------:|-------:|--------:|")
+    for name, times in zip(
+        ("the page", "its largest scenario"), zip(*rounds, strict=True), strict=True
+    ):
+        middle = statistics.median(times)
+        held = held and middle < TARGET_MS
+        print(f"| {name:26} | {middle:6.0f} | {min(times):6.0f} | {max(times):7.0f} |")
+    print(f"\nThe targets (each below {TARGET_MS:g} ms) are {'held' if held else 'MISSED'}.")
+    return 0 if held else 1
+
+
+def whole(opened: Browser, page: Path) -> float:
+    """Open the page and return the milliseconds until it was drawn."""
+    opened.open("about:blank")
+    opened.open(page.as_uri())
+    opened.drawn()
+    return float(opened.js("performance.now()"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What runs at night: every part of it, whatever the others come to."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+# In place of the project's Python: notes what it is asked for; scenarios in Docker fail.
+STAND_IN = f"""#!{sys.executable}
+import sys
+asked = " ".join(sys.argv[1:])
+with open("asked", "a") as out:
+    print(asked, file=out)
+if "summary" in asked:
+    print("| the summary |")
+sys.exit(1 if "--backend docker" in asked else 0)
+"""
+
+
+def nightly(folder: Path, *parts: str, page: Path | None = None) -> tuple[int, str, list[str]]:
+    """Run it in a project whose Python is a stand-in; return code, output, what was asked for."""
+    (folder / ".ci").mkdir()
+    shutil.copy(PROJECT / ".ci" / "nightly", folder / ".ci")
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(STAND_IN)
+    python.chmod(0o755)
+    environment = {key: text for key, text in os.environ.items() if key != "GITHUB_STEP_SUMMARY"}
+    done = subprocess.run(
+        [folder / ".ci" / "nightly", *parts],
+        env={**environment, **({"GITHUB_STEP_SUMMARY": str(page)} if page else {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, (folder / "asked").read_text().splitlines()
+
+
+def test_a_failed_part_keeps_no_other_from_running_and_fails_the_night(tmp_path: Path) -> None:
+    code, out, asked = nightly(tmp_path)
+    assert code == 1
+    assert asked[:-1] == [
+        "-m scenarios run --backend process",
+        "-m scenarios run --backend docker",
+        "-m scenarios run --backend process --repeat 10 --random-order",
+        "-m scenarios audit --full",
+        "-m benchmarks.streamed_install",
+    ]
+    assert re.fullmatch(r"-m scenarios summary --since \d+", asked[-1])
+    assert "Failed: **docker**" in out
+    assert out.endswith("| the summary |\n")
+
+
+def test_the_summary_goes_to_the_page_of_the_run(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n")
+    code, out, _ = nightly(tmp_path, "process", page=page)
+    assert code == 0
+    assert "summary" not in out
+    assert page.read_text() == "before\n## Nightly: process\n\n| the summary |\n"
+
+
+def test_a_part_that_is_none(tmp_path: Path) -> None:
+    code, _, asked = nightly(tmp_path, "wurst")
+    assert code == 1
+    assert len(asked) == 1  # the summary
+
+
+@pytest.mark.parametrize("workflow", ["change", "nightly"])
+def test_workflows_call_recipes_that_there_are(workflow: str) -> None:
+    text = (PROJECT / ".github" / "workflows" / f"{workflow}.yml").read_text()
+    recipes = re.findall(r"^([a-z-]+)(?: [*a-z_]+)?:", (PROJECT / "justfile").read_text(), re.M)
+    called = re.findall(r"^ +(?:- )?run: \./justw ([a-z-]+)", text, re.M)
+    assert called
+    assert set(called) <= set(recipes)
+
+
+def test_the_workflow_runs_every_part() -> None:
+    text = (PROJECT / ".github" / "workflows" / "nightly.yml").read_text()
+    matrix = re.search(r"^ +part: \[(.*)\]$", text, re.M)
+    script = (PROJECT / ".ci" / "nightly").read_text()
+    default = re.search(r"\|\| set -- (.*)$", script, re.M)
+    assert matrix
+    assert default
+    assert matrix[1].split(", ") == default[1].split()
