@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import textwrap
@@ -59,6 +60,10 @@ or as JSON. Ctrl-C, Ctrl-D and quit end the peer gracefully; its games and its i
 On a pipe it is all raw: JSON lines in, JSON lines out, nothing else on stdout."""
 
 
+class UsageError(Exception):
+    """Options that do not go together; the message says which."""
+
+
 def main(
     arguments: Sequence[str] | None = None,
     *,
@@ -78,7 +83,7 @@ def main(
         options.ids.extend(rest)
     try:
         code: int = COMMANDS[options.command](options, families, root)
-    except (UnknownScenarioError, DiscoveryError) as error:
+    except (UnknownScenarioError, DiscoveryError, UsageError) as error:
         return _complain(error, USAGE)
     except BackendError as error:
         return _complain(error, ENVIRONMENT)
@@ -115,6 +120,16 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--seed", type=int, default=1, metavar="N",
         help="where everything random in a scenario comes from (default: 1)",
+    )  # fmt: skip
+    foreign = run.add_mutually_exclusive_group()
+    foreign.add_argument(
+        "--peer-command", type=shlex.split, default=[], metavar="CMD",
+        help="put the peer that this command starts under the scenarios, each as a process; it is "
+        "given the flags of this project's peer",
+    )  # fmt: skip
+    foreign.add_argument(
+        "--peer-image", default="", metavar="IMAGE",
+        help="put the peer that is this Docker image's entry point under the scenarios",
     )  # fmt: skip
     loudness = run.add_mutually_exclusive_group()
     loudness.add_argument(
@@ -155,17 +170,34 @@ def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> in
         timeout_factor=options.timeout_factor,
         seed=options.seed,
         verbosity=options.verbosity,
+        peer_command=tuple(options.peer_command),
+        peer_image=options.peer_image,
         root=root,
         say_of_image=_say if options.verbosity > 0 else _briefly(),
     )
     _sweep_quietly()
     code = PASSED
-    for choice in _choices(options.backend):
+    for choice in _choices(_backend_for(options)):
         one = run_scenarios(request, choice, chosen)
         if one == INTERRUPTED:
             return one
         code = max(code, one)
     return code
+
+
+def _backend_for(options: argparse.Namespace) -> BackendName | Literal["all"]:
+    """Return the backend that was asked for, or the one that a foreign peer runs on."""
+    wanted: BackendName | Literal["all"] = options.backend
+    runs_on: BackendName
+    if options.peer_command:
+        option, runs_on = "--peer-command", "process"
+    elif options.peer_image:
+        option, runs_on = "--peer-image", "docker"
+    else:
+        return wanted
+    if wanted not in ("auto", runs_on):
+        raise UsageError(f"{option} needs --backend {runs_on}, not {wanted}.")
+    return runs_on
 
 
 def _choices(backend: BackendName | Literal["all"]) -> list[Choice]:

@@ -9,7 +9,7 @@ import fcntl
 import inspect
 import shutil
 from collections.abc import Generator, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,18 @@ _settings = pytest.StashKey[RunSettings]()
 _folder = pytest.StashKey[Path]()
 _session = pytest.StashKey[Session]()
 _verdict = pytest.StashKey["Verdict"]()
+_variant = pytest.StashKey["Variant"]()
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A scenario once more, with another peer: as the audit runs it.
+
+    It goes on from failed checks, and leaves its record below the run's folder ``name``.
+    """
+
+    name: str
+    peer_command: tuple[str, ...]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,9 +72,25 @@ def pytest_pycollect_makeitem(
     info = info_of(obj) if inspect.isfunction(obj) else None
     if info is None:
         return None
-    item: pytest.Function = pytest.Function.from_parent(collector, name=name)
+    return scenario_item(collector, name, obj, info)
+
+
+def scenario_item(
+    collector: pytest.Module | pytest.Class,
+    name: str,
+    function: object,
+    info: ScenarioInfo,
+    variant: Variant | None = None,
+) -> pytest.Function:
+    """Return the item of a scenario, or of a variant of it."""
+    full_name = f"{name}[{variant.name}]" if variant else name
+    item: pytest.Function = pytest.Function.from_parent(
+        collector, name=full_name, originalname=name, callobj=function
+    )
     factor = collector.config.stash[_settings].timeout_factor
     item.add_marker(pytest.mark.timeout(info.timeout_s * factor))
+    if variant:
+        item.stash[_variant] = variant
     return item
 
 
@@ -91,6 +119,13 @@ def seed(run_settings: RunSettings) -> int:
 def timeouts(run_settings: RunSettings) -> Timeouts:
     """The deadlines, stretched as the run wants them."""
     return Timeouts(run_settings.timeout_factor)
+
+
+@pytest.fixture
+def peer_command(request: pytest.FixtureRequest, run_settings: RunSettings) -> tuple[str, ...]:
+    """The command of the peer under test as a process; empty: the family's own."""
+    variant = request.node.stash.get(_variant, None)
+    return variant.peer_command if variant else run_settings.peer_command
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +165,11 @@ def session(
     if missing:
         raise Unsupported(f"the backend {backend.name} has no {' and no '.join(missing)} here")
     made = Session(
-        backend, scenario_folder, timeouts=timeouts, clock=Clock(run_settings.clock_start)
+        backend,
+        scenario_folder,
+        timeouts=timeouts,
+        clock=Clock(run_settings.clock_start),
+        goes_on=_variant in request.node.stash,
     )
     request.node.stash[_session] = made
     yield made
@@ -219,8 +258,8 @@ def pytest_runtest_makereport(
         report.user_properties.extend(
             [("scenario", info.id), ("outcome", result.outcome), ("evidence", result.evidence)]
         )
-        keep = item.config.stash[_settings].keep or verdict.outcome == "failed"
-        if not keep:
+        failed = verdict.outcome == "failed" and _variant not in item.stash
+        if not failed and not item.config.stash[_settings].keep:
             shutil.rmtree(_scenario_folder(item) / WORK, ignore_errors=True)
     return report
 
@@ -240,7 +279,7 @@ def failure_text(item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) 
 
 
 def _result(item: pytest.Item, info: ScenarioInfo, verdict: Verdict) -> ScenarioResult:
-    judged = item.stash.get(_session, None)
+    judged = session_of(item)
     return ScenarioResult(
         id=info.id,
         name=info.name,
@@ -260,5 +299,12 @@ def _info(item: pytest.Item) -> ScenarioInfo:
     return info
 
 
+def session_of(item: pytest.Item) -> Session | None:
+    """Return the nodes of a scenario that has run, or None if it never got to have any."""
+    return item.stash.get(_session, None)
+
+
 def _scenario_folder(item: pytest.Item) -> Path:
-    return item.config.stash[_folder] / _info(item).id
+    variant = item.stash.get(_variant, None)
+    folder = item.config.stash[_folder]
+    return (folder / variant.name if variant else folder) / _info(item).id

@@ -103,16 +103,18 @@ class Reporter:
             for line in result.failure.splitlines():
                 self._write(f"    {line}")
             self._write(f"    folder: {shown_path(self.folder / result.folder)}")
-            self._write(f"    again:  {again_command(result.id, self.info.backend)}")
+            self._write(
+                f"    again:  {again_command(result.id, self.info.backend, self.info.peer)}"
+            )
 
     def _write(self, text: str, *, end: str = "\n", colour: str | None = None) -> None:
         if self._terminal is not None:
             self._terminal.write(text + end, flush=True, **({colour: True} if colour else {}))
 
 
-def again_command(ids: str, backend: str) -> str:
-    """Return the command that runs these scenarios once more."""
-    return f"./justw peer-cli-tests {ids} --backend {backend}"
+def again_command(ids: str, backend: str, peer: str = "") -> str:
+    """Return the command that runs these scenarios once more; ``peer`` names a foreign peer."""
+    return " ".join(filter(None, ["./justw peer-cli-tests", ids, f"--backend {backend}", peer]))
 
 
 def shown_path(path: Path) -> str:

@@ -38,6 +38,7 @@ class RunInfo:
     backend: str
     seed: int
     versions: Mapping[str, str]
+    peer: str = ""  # the option that names a foreign peer, if one was under test
     started: float = field(default_factory=time.time)
 
 

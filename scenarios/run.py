@@ -1,6 +1,7 @@
 """One run: scenarios in, a folder with results and an exit code out."""
 
 import platform
+import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +46,8 @@ class RunRequest:
     timeout_factor: float = 1.0
     seed: int = 1
     verbosity: int = 0
+    peer_command: tuple[str, ...] = ()
+    peer_image: str = ""
     root: Path = ROOT
     say_of_image: Callable[[str], None] = print  # takes each line of an image being built
 
@@ -52,6 +55,14 @@ class RunRequest:
     def runs(self) -> Path:
         """Where run folders are."""
         return self.root / "runs"
+
+    @property
+    def peer(self) -> str:
+        """The option that names a foreign peer, or ""."""
+        if self.peer_image:
+            return f"--peer-image {shlex.quote(self.peer_image)}"
+        command = shlex.join(self.peer_command)
+        return f"--peer-command {shlex.quote(command)}" if command else ""
 
     @property
     def durations(self) -> Path:
@@ -80,10 +91,12 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
         keep=request.keep,
         timeout_factor=request.timeout_factor,
         seed=request.seed,
+        peer_command=request.peer_command,
+        peer_image=request.peer_image,
     )
     settings.save(folder)
     remove_old_runs(request.runs, spare=[folder])
-    info = RunInfo(folder.name, choice.name, request.seed, versions(settings))
+    info = RunInfo(folder.name, choice.name, request.seed, versions(settings), request.peer)
     reporter = Reporter(folder, info, chosen, request.verbosity)
     ordered = run_order(chosen.values(), read_durations(request.durations, choice.name))
     try:

@@ -19,6 +19,8 @@ class RunSettings:
     keep: bool = False
     timeout_factor: float = 1.0
     seed: int = 1
+    peer_command: tuple[str, ...] = ()  # of a foreign peer, as a process; empty: this project's
+    peer_image: str = ""  # of a foreign peer, in a container
 
     def save(self, run_folder: Path) -> None:
         """Write the settings into the run's folder."""
