@@ -20,6 +20,12 @@ venv:
 peer-cli-tests *ids_and_options: venv
     @{{ python }} -m scenarios run "$@"
 
+# Prove the scenarios by running them against mutants; IDs, --mutant NAME, --full; see --help.
+[group('scenarios')]
+[no-exit-message]
+peer-cli-audit *ids_and_options: venv
+    @{{ python }} -m scenarios audit "$@"
+
 # List the scenarios: ID, name, what each proves.
 [group('scenarios')]
 [no-exit-message]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from scenarios import matrix
+from scenarios.audit.mutant import MutantError
 from scenarios.backends import ready_image, remove_left_overs
 from scenarios.core.backends.base import BackendError
 from scenarios.core.backends.choose import BackendName, Choice, choose_backend
@@ -50,6 +51,24 @@ exit codes:
   130  Ctrl-C; everything was cleaned up
 """
 
+_AUDIT_ABOUT = """\
+Prove the scenarios: run them against mutants, peers with exactly one behaviour broken. Each mutant
+names the scenarios and the checks that are meant to notice it (scenarios/mutants/), and only these
+pairs are run, all of them or those of the scenarios and mutants named. Every node is a process.
+
+The run's folder gets kill-matrix.json and kill-matrix.html: who was killed by which check, who
+survived, and which checks nobody has seen red."""
+
+_AUDIT_CODES = """\
+exit codes:
+  0    every mutant was killed by the checks meant for it (and, where nothing was left out, every
+       check was seen red)
+  1    a mutant survived, crashed or was noticed otherwise, a scenario kills nothing, or a check
+       is unproven
+  2    usage: an unknown ID or mutant, a mutant whose edit does not apply any more
+  130  Ctrl-C; everything was cleaned up
+"""
+
 _LIVE_ABOUT = """\
 Start a peer at your keyboard, with a private copy of the games of fixture-NAME (a name without
 a fixture starts with no games). Type a command in its short form, such as
@@ -83,7 +102,7 @@ def main(
         options.ids.extend(rest)
     try:
         code: int = COMMANDS[options.command](options, families, root)
-    except (UnknownScenarioError, DiscoveryError, UsageError) as error:
+    except (UnknownScenarioError, DiscoveryError, UsageError, MutantError) as error:
         return _complain(error, USAGE)
     except BackendError as error:
         return _complain(error, ENVIRONMENT)
@@ -141,6 +160,36 @@ def build_parser() -> argparse.ArgumentParser:
         help="only failures and the closing lines",
     )  # fmt: skip
 
+    audit = _add_command(
+        commands, "audit", "run the scenarios against broken peers", _AUDIT_ABOUT, _AUDIT_CODES
+    )
+    audit.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
+    audit.add_argument(
+        "--mutant", action="append", default=[], metavar="NAME", help="this one; may be repeated"
+    )
+    audit.add_argument(
+        "--full", action="store_true",
+        help="every mutant under every scenario, not only where it is meant to be noticed",
+    )  # fmt: skip
+    audit.add_argument(
+        "-j", "--jobs", type=_at_least_one, default=2 * _default_jobs(), metavar="N",
+        help="pairs at once; many only wait (default here: %(default)s)",
+    )  # fmt: skip
+    audit.add_argument("--keep", action="store_true", help="keep the nodes' games and state")
+    audit.add_argument(
+        "--timeout-factor", type=_positive, default=1.0, metavar="F",
+        help="stretch every deadline, for a slow or busy machine (default: 1)",
+    )  # fmt: skip
+    how_much = audit.add_mutually_exclusive_group()
+    how_much.add_argument(
+        "-v", "--verbose", action="store_const", dest="verbosity", const=1, default=0,
+        help="every check that turned red, with what was found",
+    )  # fmt: skip
+    how_much.add_argument(
+        "-q", "--quiet", action="store_const", dest="verbosity", const=-1,
+        help="only what is wrong and the closing lines",
+    )  # fmt: skip
+
     listing = _add_command(commands, "list", "list scenarios", "List scenarios.")
     listing.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
 
@@ -183,6 +232,24 @@ def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> in
             return one
         code = max(code, one)
     return code
+
+
+def _audit(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
+    from scenarios.audit.run import AuditRequest, run_audit, select
+
+    chosen = _select(options.ids, families)
+    mutants, chosen = select(options.mutant, chosen, full=options.full)
+    request = AuditRequest(
+        jobs=options.jobs,
+        whole=not options.ids and not options.mutant,
+        full=options.full,
+        keep=options.keep,
+        timeout_factor=options.timeout_factor,
+        verbosity=options.verbosity,
+        root=root,
+    )
+    _sweep_quietly()
+    return run_audit(request, mutants, chosen)
 
 
 def _backend_for(options: argparse.Namespace) -> BackendName | Literal["all"]:
@@ -259,6 +326,7 @@ def _matrix(options: argparse.Namespace, families: Iterable[str], _root: Path) -
 
 COMMANDS = {
     "run": _run,
+    "audit": _audit,
     "list": _list,
     "live": _live,
     "image": _image,
