@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from scenarios import matrix
-from scenarios.audit.mutant import MutantError
+from scenarios.audit.mutant import MutantError, mutants_by_scenario
 from scenarios.backends import ready_image, remove_left_overs
 from scenarios.core.backends.base import BackendError
 from scenarios.core.backends.choose import BackendName, Choice, choose_backend
@@ -316,11 +316,12 @@ def _clean(_options: argparse.Namespace, _families: Iterable[str], _root: Path) 
 
 def _matrix(options: argparse.Namespace, families: Iterable[str], _root: Path) -> int:
     infos = [found.info for found in discover(families).values()]
+    mutants = mutants_by_scenario()
     if options.write:
         old = matrix.PATH.read_text(encoding="utf-8") if matrix.PATH.exists() else ""
-        matrix.PATH.write_text(matrix.with_matrix(old, infos), encoding="utf-8")
+        matrix.PATH.write_text(matrix.with_matrix(old, infos, mutants), encoding="utf-8")
     else:
-        print(matrix.matrix_table(infos))
+        print(matrix.matrix_table(infos, mutants))
     return PASSED
 
 

@@ -42,6 +42,8 @@ class Variant:
 
     name: str
     peer_command: tuple[str, ...]
+    hurry: float = 1.0  # factor on all deadlines, on top of the run's
+    alone: bool = False  # runs alone on the machine, as scenarios that measure do
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -164,12 +166,13 @@ def session(
     missing = sorted(need.value for need in info.needs - backend.capabilities)
     if missing:
         raise Unsupported(f"the backend {backend.name} has no {' and no '.join(missing)} here")
+    variant = request.node.stash.get(_variant, None)
     made = Session(
         backend,
         scenario_folder,
-        timeouts=timeouts,
+        timeouts=Timeouts(timeouts.factor * variant.hurry) if variant else timeouts,
         clock=Clock(run_settings.clock_start),
-        goes_on=_variant in request.node.stash,
+        goes_on=variant is not None,
     )
     request.node.stash[_session] = made
     yield made
@@ -200,7 +203,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     in order, so they wait for the rest and nothing waits for them but their like.
     """
     info = info_of(item)
-    alone = info is not None and info.measures
+    variant = item.stash.get(_variant, None)
+    alone = (info is not None and info.measures) or (variant is not None and variant.alone)
     with (item.config.stash[_folder] / ".alone").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         return (yield)

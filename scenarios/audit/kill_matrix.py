@@ -7,7 +7,7 @@ has ended is told all the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from scenarios.audit.mutant import Mutant
@@ -37,7 +37,7 @@ class KillMatrix:
     scenarios: Sequence[ScenarioProof]
     always: Mapping[str, Sequence[str]]
     whole: bool
-    problems: Sequence[str] = field(default=())
+    problems: Sequence[str] = ()
 
     @property
     def unproven(self) -> list[tuple[str, str]]:

@@ -35,6 +35,8 @@ class Mutant:
     edits: tuple[Edit, ...]
     # By scenario ID, the checks that are meant to turn red there, each as its `what`.
     noticed_by: Mapping[str, tuple[str, ...]]
+    hurry: float = 1.0  # factor on all deadlines, for checks that turn red when one has passed
+    alone: bool = False  # nothing else may run meanwhile: it spoils what all scenarios share
 
 
 def every_mutant(package: str = MUTANTS) -> dict[str, tuple[Mutant, ...]]:
@@ -55,6 +57,20 @@ def every_mutant(package: str = MUTANTS) -> dict[str, tuple[Mutant, ...]]:
                 )
             seen[mutant.name] = theme
     return themes
+
+
+def mutants_by_name() -> dict[str, Mutant]:
+    """Return every mutant by its name. Raises MutantError as every_mutant does."""
+    return {mutant.name: mutant for theme in every_mutant().values() for mutant in theme}
+
+
+def mutants_by_scenario() -> dict[str, list[str]]:
+    """Return, by scenario ID, the names of the mutants that it is meant to notice."""
+    found: dict[str, list[str]] = {}
+    for mutant in mutants_by_name().values():
+        for scenario in mutant.noticed_by:
+            found.setdefault(scenario, []).append(mutant.name)
+    return found
 
 
 def mutated(mutant: Mutant, peer: Path) -> dict[str, str]:

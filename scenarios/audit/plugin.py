@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.audit.mutant import Mutant, mutants_by_name
 from scenarios.audit.pairs import CRASH_CHECKS, REAL_PEER, Outcome, Pair
 from scenarios.core.scenario import info_of
 from scenarios.lan_spread.specs import PEER_COMMAND
@@ -18,6 +19,7 @@ DETAIL_SHOWN = 600
 
 _pairs = pytest.StashKey[Sequence[Pair]]()
 _pair = pytest.StashKey[Pair]()
+_mutants = pytest.StashKey[dict[str, Mutant]]()
 _errors = pytest.StashKey[list[BaseException]]()
 
 
@@ -29,6 +31,7 @@ def save_pairs(folder: Path, pairs: list[Pair]) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the pairs of the run."""
     rows = json.loads((_folder(config) / PAIRS).read_text())
+    config.stash[_mutants] = mutants_by_name()
     pairs: Sequence[Pair] = [Pair(mutant, scenario) for mutant, scenario in rows]
     config.stash[_pairs] = pairs
 
@@ -45,8 +48,7 @@ def pytest_pycollect_makeitem(
     pairs = collector.config.stash[_pairs]
     for pair in pairs:
         if pair.scenario == info.id:
-            variant = Variant(pair.mutant, _command(collector.config, pair.mutant))
-            item = scenario_item(collector, name, obj, info, variant)
+            item = scenario_item(collector, name, obj, info, _variant(collector.config, pair))
             item.stash[_pair] = pair
             items.append(item)
     return items
@@ -104,11 +106,13 @@ def _outcome(
     )
 
 
-def _command(config: pytest.Config, mutant: str) -> tuple[str, ...]:
-    if mutant == REAL_PEER:
-        return PEER_COMMAND
+def _variant(config: pytest.Config, pair: Pair) -> Variant:
+    if pair.mutant == REAL_PEER:
+        return Variant(REAL_PEER, PEER_COMMAND)
+    mutant = config.stash[_mutants][pair.mutant]
     # Python looks there before it looks where packages are installed.
-    return ("env", f"PYTHONPATH={_folder(config) / PEERS / mutant}", *PEER_COMMAND)
+    path = f"PYTHONPATH={_folder(config) / PEERS / mutant.name}"
+    return Variant(mutant.name, ("env", path, *PEER_COMMAND), mutant.hurry, mutant.alone)
 
 
 def _folder(config: pytest.Config) -> Path:

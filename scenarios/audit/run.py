@@ -4,14 +4,14 @@ import difflib
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from scenarios.audit.kill_matrix import KillMatrix, kill_matrix, told
-from scenarios.audit.mutant import PACKAGE, Mutant, MutantError, every_mutant, make_peers
+from scenarios.audit.mutant import PACKAGE, Mutant, MutantError, make_peers, mutants_by_name
 from scenarios.audit.page import page
 from scenarios.audit.pairs import REAL_PEER, Outcome, Pair, judge
 from scenarios.audit.plugin import PEERS, save_pairs
@@ -66,7 +66,8 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
     )
     settings.save(folder)
     durations = _read_durations(request.durations)
-    save_pairs(folder, in_order(pairs, chosen, durations))
+    alone = {mutant.name for mutant in mutants if mutant.alone}
+    save_pairs(folder, in_order(pairs, chosen, durations, alone))
     remove_old_runs(request.root / "runs", spare=[folder])
     progress = Progress({mutant.name: mutant for mutant in mutants}, len(pairs), request.verbosity)
     print(
@@ -98,7 +99,7 @@ def select(
 
     Raises MutantError for an unknown name.
     """
-    known = {mutant.name: mutant for theme in every_mutant().values() for mutant in theme}
+    known = mutants_by_name()
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=5, cutoff=0.3)
@@ -124,13 +125,19 @@ def pairs_of(mutants: Sequence[Mutant], chosen: Mapping[str, Found], *, full: bo
 
 
 def in_order(
-    pairs: Sequence[Pair], chosen: Mapping[str, Found], durations: Mapping[str, float]
+    pairs: Sequence[Pair],
+    chosen: Mapping[str, Found],
+    durations: Mapping[str, float],
+    alone: Container[str],
 ) -> list[Pair]:
-    """Return the pairs, longest first, those that measure at the end."""
+    """Return the pairs, longest first; at the end those that run alone, as mutant or as scenario.
+
+    One that never ran counts as long, for whoever waits for it.
+    """
     return sorted(
         pairs,
         key=lambda pair: (
-            chosen[pair.scenario].info.measures,
+            chosen[pair.scenario].info.measures or pair.mutant in alone,
             -durations.get(str(pair), float("inf")),
         ),
     )

@@ -71,6 +71,11 @@ class Checks:
         else:
             self._judge(what, f"it was accepted, with {result!r}")
 
+    def given(self, what: str, condition: object, detail: str = "") -> None:
+        """Check what the scenario itself stands on: no peer can break it, so no mutant has to."""
+        found = "" if condition else detail or f"it does not hold (got {condition!r})"
+        self._scene.judged(self._result(what, "given", found))
+
     def always(self, what: str, findings: Collection[str]) -> bool:
         """Record an always-on check; returns whether it passed and does not raise."""
         self._scene.checked(self._result(what, "always", "\n  ".join(findings)))

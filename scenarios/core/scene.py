@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from scenarios.core.errors import Cause, CheckFailed
 from scenarios.core.timeouts import Timeouts
 
-CheckKind: TypeAlias = Literal["check", "wait", "always"]
+CheckKind: TypeAlias = Literal["check", "wait", "always", "given"]
 
 
 @dataclass(frozen=True, slots=True)

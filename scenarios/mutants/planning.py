@@ -1,4 +1,4 @@
-"""How the work of a download is shared among its sources."""
+"""How the sources of a download agree, and how its work is shared among them."""
 
 from scenarios.audit.mutant import Edit, Mutant
 
@@ -13,11 +13,7 @@ MUTANTS = (
                 new="source = next(iter(totals))",
             ),
         ),
-        noticed_by={
-            "S7": ("who served",),
-            "S14": ("chunks by source", "bytes by source", "who served"),
-            "S16": ("chunks of the archive by source", "who delivered bytes", "who served"),
-        },
+        noticed_by={"S7": (), "S14": (), "S16": ()},
     ),
     Mutant(
         name="fetches-twice",
@@ -33,5 +29,122 @@ MUTANTS = (
             ),
         ),
         noticed_by={"S7": ("always: finished bytes are the manifest's",)},
+    ),
+    Mutant(
+        name="cuts-small-chunks",
+        breaks="Cuts files into chunks of 16 MiB.",
+        edits=(
+            Edit("transfer/manifest.py", old="CHUNK_SIZE = 128 << 20", new="CHUNK_SIZE = 16 << 20"),
+        ),
+        noticed_by={"S14": (), "S18": (), "S19": ()},
+    ),
+    Mutant(
+        name="never-retries",
+        breaks="Gives what a lost source has not delivered to nobody.",
+        edits=(
+            Edit(
+                "transfer/plan.py",
+                old="            self._assign([*load.in_flight, *load.queue])\n",
+                new="            self._assign([])\n",
+            ),
+        ),
+        noticed_by={"S18": ()},
+    ),
+    Mutant(
+        name="takes-the-first-of-equals",
+        breaks="Lets the first group of sources win where no group is the largest.",
+        edits=(
+            Edit(
+                "transfer/manifest.py",
+                old="if not ranked or (len(ranked) > 1 and len(ranked[0]) == len(ranked[1])):",
+                new="if not ranked:",
+            ),
+        ),
+        noticed_by={"S8": (), "S17": ()},
+    ),
+    Mutant(
+        name="credits-the-wrong-source",
+        breaks="Tells its own address as that of a chunk's source.",
+        edits=(
+            Edit(
+                "transfer/fetch.py",
+                old="                peer_addr=str(source.addr),\n",
+                new="                peer_addr=source.session.local_ip,\n",
+            ),
+        ),
+        noticed_by={
+            "S4": (),
+            "S7": (),
+            "S11": (),
+            "S13": (),
+            "S14": (),
+            "S15": (),
+            "S16": (),
+            "S23": (),
+            "S24": (),
+            "S26": (),
+            "S28": (),
+            "S31": (),
+            "S36": (),
+            "S40": (),
+            "S42": (),
+        },
+    ),
+    Mutant(
+        name="names-no-source",
+        breaks="Names no source in download-begin.",
+        edits=(
+            Edit(
+                "transfer/fetch.py",
+                old="                    for source in self._sources\n                ],\n",
+                new="                    for source in self._sources[:0]\n                ],\n",
+            ),
+        ),
+        noticed_by={"S4": (), "S14": (), "S15": (), "S16": (), "S36": ()},
+    ),
+    Mutant(
+        name="credits-the-parts-in-reverse",
+        breaks="Swaps who delivered which part of a chunk.",
+        edits=(
+            Edit(
+                "transfer/fetch.py",
+                old="                        peer_id=delivery.source, offset=delivery.offset, "
+                "length=delivery.length\n"
+                "                    )\n"
+                "                    for delivery in self.schedule.deliveries(chunk)\n",
+                new="                        peer_id=other.source, offset=delivery.offset, "
+                "length=delivery.length\n"
+                "                    )\n"
+                "                    for delivery, other in zip(\n"
+                "                        self.schedule.deliveries(chunk),\n"
+                "                        self.schedule.deliveries(chunk)[::-1],\n"
+                "                    )\n",
+            ),
+        ),
+        noticed_by={"S18": ()},
+    ),
+    Mutant(
+        name="tells-parts-askew",
+        breaks="Tells a part of a chunk as one byte, one byte too far.",
+        edits=(
+            Edit(
+                "transfer/fetch.py",
+                old="offset=delivery.offset, length=delivery.length",
+                new="offset=delivery.offset + 1, length=1",
+            ),
+        ),
+        noticed_by={"S18": ()},
+    ),
+    Mutant(
+        name="tells-one-part",
+        breaks="Tells a chunk as delivered by one source, whoever else had a part.",
+        edits=(
+            Edit(
+                "transfer/fetch.py",
+                old="                    for delivery in self.schedule.deliveries(chunk)\n",
+                new="                    for delivery in self.schedule.deliveries(chunk)[:1]\n",
+            ),
+        ),
+        noticed_by={"S18": ()},
     ),
 )

@@ -1,6 +1,7 @@
 """PEER_CLI_SCENARIOS.md and the scenarios' own data cannot drift apart."""
 
 from scenarios import matrix
+from scenarios.audit.mutant import mutants_by_scenario
 from scenarios.core.scenario import ScenarioInfo
 from scenarios.discovery import discover
 
@@ -8,30 +9,32 @@ INFOS = [
     ScenarioInfo("S1", "One", "this | that\n  and more"),
     ScenarioInfo("S37", "Fast", "a figure", measures=True),
 ]
+MUTANTS = {"S1": ["lingers", "lies"]}
 
 
 def test_the_document_is_what_the_code_says() -> None:
     infos = [found.info for found in discover().values()]
     document = matrix.PATH.read_text(encoding="utf-8")
-    assert matrix.with_matrix(document, infos) == document, "run `./justw peer-cli-matrix`"
+    mutants = mutants_by_scenario()
+    assert matrix.with_matrix(document, infos, mutants) == document, "run `./justw peer-cli-matrix`"
 
 
 def test_rows() -> None:
-    assert matrix.matrix_table(INFOS).splitlines()[2:] == [
-        r"| S1 | One | this \| that and more |",
-        "| S37 | Fast | a figure *(measures: runs alone)* |",
+    assert matrix.matrix_table(INFOS, MUTANTS).splitlines()[2:] == [
+        r"| S1 | One | this \| that and more | lies, lingers |",
+        "| S37 | Fast | a figure *(measures: runs alone)* |  |",
     ]
 
 
 def test_only_the_table_is_replaced() -> None:
     document = f"before\n{matrix.BEGIN}\nold\n{matrix.END}\nafter\n"
-    written = matrix.with_matrix(document, INFOS)
+    written = matrix.with_matrix(document, INFOS, MUTANTS)
     assert written.startswith("before\n")
     assert written.endswith("\nafter\n")
     assert "old" not in written
     assert "| S37 |" in written
-    assert matrix.with_matrix(written, INFOS) == written
+    assert matrix.with_matrix(written, INFOS, MUTANTS) == written
 
 
 def test_a_document_without_marks_is_written_anew() -> None:
-    assert "| S1 |" in matrix.with_matrix("", INFOS)
+    assert "| S1 |" in matrix.with_matrix("", INFOS, MUTANTS)
