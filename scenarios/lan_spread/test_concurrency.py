@@ -49,7 +49,8 @@ def two_clients_one_source(lan: Lan) -> None:
     )
     outbound = [answer for answer, _ in answers]
     lan.check.contains("what the source serves at some moment", outbound, {"alienswarm": 2})
-    lan.check.true("the source was asked during the transfers", len(outbound) >= 3)
+    # Three answers come to any download: at its first progress, its last, and its end.
+    lan.check.true("the source was asked during the transfers", len(outbound) > 4)
     for client, download in zip((first, second), downloads, strict=True):
         lan.check.equal(f"who served {client}", download.served_by(lan.peers), {"source"})
         lan.check.equal(

@@ -9,7 +9,12 @@ MUTANTS = (
         edits=(
             Edit("transfer/progress.py", old="size / 2**20 / seconds", new="size / 1e6 / seconds"),
         ),
-        noticed_by={"S37": ()},
+        noticed_by={
+            "S37": (
+                "MiB/s against bytes and duration",
+                "Mbit/s against MiB/s",
+            ),
+        },
     ),
     Mutant(
         name="makes-its-figures-up",
@@ -18,12 +23,25 @@ MUTANTS = (
             Edit(
                 "transfer/progress.py",
                 old="    seconds = max(seconds, 1e-6)\n",
-                new="    size, seconds, chunks = 1000, 1.0, 1\n",
+                new="    size, seconds, chunks = 1000, 1000.0, 1\n",
             ),
             Edit("transfer/progress.py", old="size / 2**20 / seconds", new="1.0"),
             Edit("transfer/progress.py", old="size * 8 / 1e6 / seconds", new="1.0"),
         ),
-        noticed_by={"S34": (), "S37": (), "S39": (), "S41": ()},
+        noticed_by={
+            "S34": ("chunks in throughput",),
+            "S37": (
+                "bytes",
+                "bytes of archive and version.ini",
+                "chunks",
+                "MiB/s against bytes and duration",
+                "Mbit/s against bytes and duration",
+                "Mbit/s against MiB/s",
+                "duration against the events",
+            ),
+            "S39": ("bytes in throughput",),
+            "S41": ("bytes in throughput",),
+        },
     ),
     Mutant(
         name="measures-backwards",
@@ -35,7 +53,15 @@ MUTANTS = (
                 new="    seconds = -max(seconds, 1e-6)\n",
             ),
         ),
-        noticed_by={"S37": ()},
+        noticed_by={
+            "S37": (
+                "the duration is positive",
+                "MiB/s against bytes and duration: positive",
+                "Mbit/s against bytes and duration: positive",
+                "Mbit/s against MiB/s: positive",
+                "duration against the events: positive",
+            ),
+        },
     ),
     Mutant(
         name="tells-progress-rarely",
@@ -47,6 +73,12 @@ MUTANTS = (
                 new="PROGRESS_INTERVAL_S = 10.0",
             ),
         ),
-        noticed_by={"S24": ()},
+        noticed_by={
+            "S24": (
+                "both had received bytes before either had the archive",
+                "what the source serves at some moment",
+                "the source was asked during the transfers",
+            ),
+        },
     ),
 )

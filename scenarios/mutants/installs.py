@@ -14,19 +14,28 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "S5": (),
-            "S6": (),
-            "S32": (),
-            "S33": (),
-            "S38": (),
-            "S39": (),
-            "S41": (),
-            "S42": (),
-            "S43": (),
-            "S44": (),
-            "S45": (),
-            "S46": (),
-            "S47": (),
+            "S5": ("what is installed of cnctw at client",),
+            "S6": ("what is installed of bfbc2 at client",),
+            "S32": ("what is installed of cnctw at client",),
+            "S33": ("what is installed of cnctw at client",),
+            "S38": ("what is installed of css at player",),
+            "S39": (
+                "what is installed of cnctw at client",
+                "entries of cnctw in the order in which they came",
+            ),
+            "S41": (
+                "what is installed of cnctw at client",
+                "entries of cnctw in the order in which they came",
+            ),
+            "S42": (
+                "entries of cnctw in the order in which they came",
+                "what is installed of cnctw at client",
+            ),
+            "S44": (
+                "what is installed of cod5 at client",
+                "what is installed of css at client",
+            ),
+            "S46": ("what is installed of alienswarm at client",),
         },
     ),
     Mutant(
@@ -40,7 +49,14 @@ MUTANTS = (
                 "            os.close(file.descriptor)\n",
             ),
         ),
-        noticed_by={"S47": (), "S38": ()},
+        noticed_by={
+            "S47": (
+                "what is installed of cnctw at client",
+                "text of the first archive",
+                "text of the second archive",
+                "what is installed of coh at client",
+            ),
+        },
     ),
     Mutant(
         name="keeps-the-old-install",
@@ -52,7 +68,9 @@ MUTANTS = (
                 new="        if os.path.lexists(root / LOCAL):\n            return\n",
             ),
         ),
-        noticed_by={"S33": (), "S38": ()},
+        noticed_by={
+            "S33": ("what is installed of cnctw at client",),
+        },
     ),
     Mutant(
         name="uninstalls-nothing",
@@ -64,7 +82,10 @@ MUTANTS = (
                 new="",
             ),
         ),
-        noticed_by={"S6": (), "S32": ()},
+        noticed_by={
+            "S6": ("no local/",),
+            "S32": ("no local/ in between",),
+        },
     ),
     Mutant(
         name="begins-the-install-twice",
@@ -77,7 +98,9 @@ MUTANTS = (
                 "        self._context.emit(messages.InstallBegin(game_id=game_id))\n",
             ),
         ),
-        noticed_by={"S5": ()},
+        noticed_by={
+            "S5": ("order of the events",),
+        },
     ),
     Mutant(
         name="marks-at-the-install",
@@ -90,13 +113,44 @@ MUTANTS = (
                 "    _marker(state_dir, game_id).touch()\n",
             ),
         ),
-        noticed_by={"S38": ()},
+        noticed_by={
+            "S38": (
+                "no marker before",
+                "first play",
+                "account name",
+                "language",
+                "emulator's file: the name is replaced, everything else is as it was",
+                "no marker after the reinstall",
+                "play after the reinstall",
+            ),
+        },
+    ),
+    Mutant(
+        name="keeps-the-mark",
+        breaks="Keeps the mark of the first start when it installs anew.",
+        edits=(
+            Edit(
+                "install/launch_settings.py",
+                old="    _marker(state_dir, game_id).unlink(missing_ok=True)\n",
+                new="    _marker(state_dir, game_id)\n",
+            ),
+        ),
+        noticed_by={
+            "S38": ("files after that",),
+        },
     ),
     Mutant(
         name="stamps-at-every-play",
         breaks="Stamps the launch settings at every play.",
         edits=(Edit("install/launch_settings.py", old="    marker.touch()\n", new=""),),
-        noticed_by={"S38": ()},
+        noticed_by={
+            "S38": (
+                "the marker",
+                "second play",
+                "files after the second play",
+                "nothing was written, not even the same",
+            ),
+        },
     ),
     Mutant(
         name="mends-line-ends",
@@ -108,7 +162,9 @@ MUTANTS = (
                 new='    return changed.replace(b"\\r\\n", b"\\n") if count else None\n',
             ),
         ),
-        noticed_by={"S38": ()},
+        noticed_by={
+            "S38": ("emulator's file: the name is replaced, everything else is as it was",),
+        },
     ),
     Mutant(
         name="leaves-its-draft",
@@ -120,6 +176,8 @@ MUTANTS = (
                 new="    shutil.copyfile(aside, path)",
             ),
         ),
-        noticed_by={"S38": ()},
+        noticed_by={
+            "S38": ("files, none more and none less",),
+        },
     ),
 )

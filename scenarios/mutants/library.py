@@ -14,27 +14,25 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "S1": (),
-            "S2": (),
-            "S3": (),
-            "S4": (),
-            "S5": (),
-            "S6": (),
-            "S7": (),
-            "S13": (),
-            "S15": (),
-            "S20": (),
-            "S21": (),
-            "S22": (),
-            "S23": (),
-            "S28": (),
-            "S29": (),
-            "S31": (),
-            "S32": (),
-            "S33": (),
-            "S35": (),
-            "S36": (),
-            "S42": (),
+            "S1": (
+                "games of local-library-changed",
+                "games of list-games",
+            ),
+            "S5": ("the client's games",),
+            "S6": (
+                "after the download",
+                "after install",
+                "after uninstall",
+            ),
+            "S15": ("the client's games",),
+            "S21": ("cod5 as advertised",),
+            "S22": ("bravo's games as advertised",),
+            "S28": ("what bravo offers",),
+            "S29": ("advertised",),
+            "S31": ("the third's games",),
+            "S32": ("the client's games",),
+            "S33": ("the client's games",),
+            "S35": ("mystery-game at its owner",),
         },
     ),
     Mutant(
@@ -47,31 +45,28 @@ MUTANTS = (
                 new="for _, game in sorted(self._games.items(), reverse=True)",
             ),
         ),
-        noticed_by={"S10": (), "S1": ()},
+        noticed_by={
+            "S10": ("alpha's own games",),
+            "S13": ("the client's games",),
+            "S21": ("bravo's games",),
+        },
     ),
     Mutant(
-        name="lists-what-others-have",
-        breaks="Lists the games of its peers as its own.",
+        name="lists-what-is-gone",
+        breaks="Goes on to list a game of its own that is gone.",
         edits=(
             Edit(
                 "peer.py",
-                old="            local=self._library.rows(),\n",
-                new="            local=self._library.rows()\n"
-                "            + [\n"
-                "                messages.LocalGameRow(\n"
-                "                    id=game.id,\n"
-                "                    version=game.version,\n"
-                "                    downloaded=True,\n"
-                "                    installed=False,\n"
-                "                    availability=game.availability,\n"
-                "                    size=game.size,\n"
-                "                )\n"
-                "                for peer in self._peers.all()\n"
-                "                for game in peer.games.values()\n"
-                "            ],\n",
+                old="return messages.ListGamesResult(\n            local=self._library.rows(),\n",
+                new="seen = self.__dict__.setdefault('seen', {})\n"
+                "        seen |= {row.id: row for row in self._library.rows()}\n"
+                "        return messages.ListGamesResult(\n"
+                "            local=list(seen.values()),\n",
             ),
         ),
-        noticed_by={"S3": (), "S8": (), "S17": (), "S20": (), "S21": (), "S22": ()},
+        noticed_by={
+            "S22": ("bravo's games",),
+        },
     ),
     Mutant(
         name="takes-any-folder-for-a-game",
@@ -83,7 +78,9 @@ MUTANTS = (
                 new="downloaded = root.is_dir()",
             ),
         ),
-        noticed_by={"S12": (), "S21": (), "S40": (), "S39": ()},
+        noticed_by={
+            "S12": ("a game without its sentinel",),
+        },
     ),
     Mutant(
         name="offers-what-is-only-local",
@@ -95,7 +92,9 @@ MUTANTS = (
                 new="Availability.READY",
             ),
         ),
-        noticed_by={"S39": (), "S40": (), "S41": (), "S43": (), "S46": (), "S47": ()},
+        noticed_by={
+            "S40": ("what the receiver advertises, as observer sees it",),
+        },
     ),
     Mutant(
         name="offers-its-own-games",
@@ -108,7 +107,12 @@ MUTANTS = (
                 "        offers: dict[str, list[wire.Game]] = {game.id: [game] for game in own}\n",
             ),
         ),
-        noticed_by={"S1": (), "S10": ()},
+        noticed_by={
+            "S10": (
+                "bravo's games at alpha before",
+                "bravo's games at alpha afterwards",
+            ),
+        },
     ),
     Mutant(
         name="offers-the-catalog",
@@ -129,16 +133,31 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "S1": (),
-            "S3": (),
-            "S10": (),
-            "S19": (),
-            "S21": (),
-            "S22": (),
-            "S23": (),
-            "S29": (),
-            "S35": (),
-            "S40": (),
+            "S1": ("games that others offer",),
+            "S3": (
+                "one row per game",
+                "rows of what others offer",
+            ),
+            "S19": ("games that others offer",),
+            "S21": (
+                "sources of cod5 before",
+                "sources of cod5 without version.ini",
+            ),
+            "S22": ("sources of cod5 afterwards",),
+            "S23": (
+                "what is offered before",
+                "what is offered in between",
+                "what is offered",
+            ),
+            "S29": (
+                "what is offered before",
+                "what is offered",
+            ),
+            "S35": ("what is offered",),
+            "S40": (
+                "what is offered to observer",
+                "what is offered to late",
+            ),
         },
     ),
     Mutant(
@@ -151,23 +170,35 @@ MUTANTS = (
                 new="            if game is None:",
             ),
         ),
-        noticed_by={"S8": (), "S44": ()},
+        noticed_by={
+            "S44": (
+                "cnctw is offered",
+                "css is offered",
+                "bfbc2 is offered",
+            ),
+        },
     ),
     Mutant(
         name="counts-a-source-too-many",
         breaks="Counts one source too many for every game.",
         edits=(Edit("peer.py", old="peer_count=len(games)", new="peer_count=len(games) + 1"),),
         noticed_by={
-            "S3": (),
-            "S8": (),
-            "S15": (),
-            "S16": (),
-            "S17": (),
-            "S21": (),
-            "S22": (),
-            "S30": (),
-            "S31": (),
-            "S36": (),
+            "S8": ("sources of ggoo",),
+            "S17": ("sources counted",),
+            "S21": (
+                "sources of cod6",
+                "rows of what others offer",
+            ),
+            "S22": (
+                "sources of cod5 before",
+                "sources of cnc4",
+            ),
+            "S30": ("sources by game",),
+            "S31": (
+                "sources at first",
+                "sources with the second",
+                "sources without the origin",
+            ),
         },
     ),
     Mutant(
@@ -181,7 +212,12 @@ MUTANTS = (
                 "                for _ in games\n",
             ),
         ),
-        noticed_by={"S3": (), "S30": ()},
+        noticed_by={
+            "S30": (
+                "one row per game",
+                "rows of what others offer",
+            ),
+        },
     ),
     Mutant(
         name="offers-no-version",
@@ -193,7 +229,9 @@ MUTANTS = (
                 new='eti_game_version="0"',
             ),
         ),
-        noticed_by={"S30": (), "S3": ()},
+        noticed_by={
+            "S30": ("versions",),
+        },
     ),
     Mutant(
         name="ignores-the-catalogs-version",
@@ -205,7 +243,11 @@ MUTANTS = (
                 new='game.availability == "Ready"',
             ),
         ),
-        noticed_by={"S15": (), "S16": (), "S17": (), "S23": (), "S36": ()},
+        noticed_by={
+            "S15": ("sources counted",),
+            "S16": ("sources counted",),
+            "S36": ("sources counted",),
+        },
     ),
     Mutant(
         name="shows-the-catalogs-version",
@@ -219,13 +261,31 @@ MUTANTS = (
                 "                            else game.version,",
             ),
         ),
-        noticed_by={"S15": (), "S23": (), "S36": ()},
+        noticed_by={
+            "S15": ("versions as advertised",),
+            "S36": ("versions as advertised",),
+        },
     ),
     Mutant(
         name="shows-no-version",
         breaks="Shows a game's id as the version that its owner advertises.",
         edits=(Edit("peer.py", old="eti_version=game.version,", new="eti_version=game.id,"),),
-        noticed_by={"S2": (), "S40": ()},
+        noticed_by={
+            "S2": (
+                "games of bravo as alpha sees them",
+                "games of alpha as bravo sees them",
+            ),
+            "S23": (
+                "cnc4 as advertised before",
+                "cnc4 as advertised in between",
+                "cnc4 as advertised",
+            ),
+            "S35": ("mystery-game as advertised",),
+            "S40": (
+                "version of cod5 as observer sees it",
+                "version of cod5 as late sees it",
+            ),
+        },
     ),
     Mutant(
         name="advertises-the-catalog-only",
@@ -238,7 +298,10 @@ MUTANTS = (
                 "        return [game for game in told if game.id in self._catalog]\n",
             ),
         ),
-        noticed_by={"S35": ()},
+        noticed_by={
+            "S35": ("client learns of the games of source",),
+        },
+        hurry=0.25,
     ),
     Mutant(
         name="touches-what-it-scans",
@@ -252,7 +315,9 @@ MUTANTS = (
                 "        os.utime(root / VERSION_FILE)\n",
             ),
         ),
-        noticed_by={"S1": ("always: fixtures unchanged",)},
+        noticed_by={
+            "S1": ("always: fixtures unchanged",),
+        },
         alone=True,
     ),
     Mutant(
@@ -267,6 +332,25 @@ MUTANTS = (
                 "        staging.recover(games_dir, state_dir, report=_report)\n",
             ),
         ),
-        noticed_by={"S9": (), "S20": (), "S42": (), "S44": (), "S45": (), "S46": ()},
+        noticed_by={
+            "S20": ("what is on the small disk before",),
+        },
+    ),
+    Mutant(
+        name="brings-a-game",
+        breaks="Puts a game into a games folder that is empty.",
+        edits=(
+            Edit(
+                "peer.py",
+                old="        staging.recover(games_dir, state_dir, report=_report)\n",
+                new="        if not any(games_dir.iterdir()):\n"
+                "            (games_dir / 'cod2').mkdir()\n"
+                "            (games_dir / 'cod2' / 'version.ini').write_text('1')\n"
+                "        staging.recover(games_dir, state_dir, report=_report)\n",
+            ),
+        ),
+        noticed_by={
+            "S3": ("the client's own games",),
+        },
     ),
 )

@@ -13,7 +13,9 @@ MUTANTS = (
                 new="messages.ConnectResult(peer_id=session.peer_id, addr=str(self._address))",
             ),
         ),
-        noticed_by={"S2": ("always: connect tells id and address",)},
+        noticed_by={
+            "S2": ("always: connect tells id and address",),
+        },
     ),
     Mutant(
         name="waits-for-one-too-many",
@@ -25,7 +27,12 @@ MUTANTS = (
                 new="messages.WaitPeersResult(count=len(self._peers) + 1)",
             ),
         ),
-        noticed_by={"S2": ()},
+        noticed_by={
+            "S2": (
+                "peers that alpha waited for",
+                "peers that bravo waited for",
+            ),
+        },
     ),
     Mutant(
         name="lists-itself",
@@ -48,16 +55,30 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "S1": (),
-            "S2": (),
-            "S10": (),
-            "S11": (),
-            "S22": (),
-            "S27": (),
-            "S28": (),
-            "S29": (),
-            "S30": (),
-            "S32": (),
+            "S1": ("peers that it knows",),
+            "S10": ("peers of alpha afterwards",),
+            "S11": (
+                "peers of the client",
+                "peers of bravo",
+            ),
+            "S22": ("alpha's peers",),
+            "S28": (
+                "the client's peers before",
+                "the client's peers at the end",
+            ),
+            "S29": (
+                "the observer's peers before",
+                "the observer's peers",
+            ),
+            "S30": (
+                "peers of a, each once and not itself",
+                "peers of b, each once and not itself",
+                "peers of c, each once and not itself",
+                "peers of d, each once and not itself",
+                "peers of e, each once and not itself",
+                "peers of client, each once and not itself",
+            ),
+            "S32": ("peers left",),
         },
     ),
     Mutant(
@@ -70,7 +91,13 @@ MUTANTS = (
                 new="                    name=peer.peer_id,\n",
             ),
         ),
-        noticed_by={"S2": (), "S11": (), "S27": (), "S28": (), "S29": (), "S30": ()},
+        noticed_by={
+            "S2": (
+                "peers of alpha",
+                "peers of bravo",
+            ),
+            "S27": ("alpha's peers",),
+        },
     ),
     Mutant(
         name="meets-itself",
@@ -84,7 +111,22 @@ MUTANTS = (
                 "        self._emit(messages.PeerConnected(peer_id=own, name='', addr=''))\n",
             ),
         ),
-        noticed_by={"S2": (), "S27": (), "S30": ()},
+        noticed_by={
+            "S2": (
+                "alpha never met itself",
+                "peers that alpha met",
+                "bravo never met itself",
+                "peers that bravo met",
+            ),
+            "S30": (
+                "a never met itself",
+                "b never met itself",
+                "c never met itself",
+                "d never met itself",
+                "e never met itself",
+                "client never met itself",
+            ),
+        },
     ),
     Mutant(
         name="same-id-for-all",
@@ -96,7 +138,11 @@ MUTANTS = (
                 new="hashlib.sha256(public_key[:0]).digest()[:20]",
             ),
         ),
-        noticed_by={"S2": (), "S12": (), "S27": ()},
+        noticed_by={
+            "S2": ("the two ids differ",),
+            "S12": ("the id that the server proved",),
+            "S27": ("the id that alpha proved",),
+        },
     ),
     Mutant(
         name="new-identity-at-every-start",
@@ -109,13 +155,26 @@ MUTANTS = (
                 "        identity = load_or_create(Path(tempfile.mkdtemp(dir=settings.state_dir)))",
             ),
         ),
-        noticed_by={"S11": (), "S28": ()},
+        noticed_by={
+            "S11": ("bravo's id after the restart",),
+            "S28": (
+                "bravo's id",
+                "the client's peers afterwards",
+                "what bravo offers afterwards",
+                "bravo was never gone",
+            ),
+        },
     ),
     Mutant(
         name="forgets-the-goodbye",
         breaks="Leaves without saying goodbye.",
         edits=(Edit("network/session.py", old="        self.send(wire.Goodbye())\n", new=""),),
-        noticed_by={"S10": (), "S21": (), "S22": (), "S23": ()},
+        noticed_by={
+            "S10": ("reason",),
+            "S21": ("why bravo went at last",),
+            "S22": ("why bravo went at last",),
+            "S23": ("why bravo went at last",),
+        },
     ),
     Mutant(
         name="blurs-who-left",
@@ -127,7 +186,9 @@ MUTANTS = (
                 new="peer_id=peer.peer_id, name=peer.peer_id, addr='', reason=reason",
             ),
         ),
-        noticed_by={"S10": ()},
+        noticed_by={
+            "S10": ("who said goodbye",),
+        },
     ),
     Mutant(
         name="says-twice-who-left",
@@ -144,7 +205,28 @@ MUTANTS = (
                 "        self._emit(gone)\n",
             ),
         ),
-        noticed_by={"S10": ()},
+        noticed_by={
+            "S10": ("alpha was told once",),
+        },
+    ),
+    Mutant(
+        name="meets-again-for-news",
+        breaks="Tells that it has met a peer whenever that one's library changes.",
+        edits=(
+            Edit(
+                "network/peers.py",
+                old="        peer.games = library\n",
+                new="        peer.games = library\n"
+                "        who, where = peer.peer_id, str(session.addr)\n"
+                "        self._emit(messages.PeerConnected(peer_id=who, name=peer.name, "
+                "addr=where))\n",
+            ),
+        ),
+        noticed_by={
+            "S21": ("nobody came or went before",),
+            "S22": ("nobody came or went before",),
+            "S23": ("nobody came or went before",),
+        },
     ),
     Mutant(
         name="reconnects-for-news",
@@ -164,7 +246,9 @@ MUTANTS = (
                 "addr=where))\n",
             ),
         ),
-        noticed_by={"S21": (), "S22": (), "S23": (), "S28": (), "S29": ()},
+        noticed_by={
+            "S29": ("the observer met nobody else",),
+        },
     ),
     Mutant(
         name="keeps-the-games-of-the-gone",
@@ -180,7 +264,9 @@ MUTANTS = (
                 "        for peer in seen.values():\n",
             ),
         ),
-        noticed_by={"S10": (), "S19": (), "S31": ()},
+        noticed_by={
+            "S10": ("bravo's games at alpha afterwards",),
+        },
     ),
     Mutant(
         name="connects-to-itself",
@@ -197,7 +283,16 @@ MUTANTS = (
                 new='if message.public_key == b"":',
             ),
         ),
-        noticed_by={"S27": ()},
+        noticed_by={
+            "S27": (
+                "alpha refuses connect: cannot connect peer to itself",
+                "alpha's peers after that",
+                "code of the refusal",
+                "entries afterwards: the honest raw client's",
+                "alpha's own id among its peers",
+                "alpha never met itself",
+            ),
+        },
     ),
     Mutant(
         name="believes-any-identity",
@@ -214,7 +309,9 @@ MUTANTS = (
                 new="if not public_key:",
             ),
         ),
-        noticed_by={"S27": ()},
+        noticed_by={
+            "S27": ("alpha refuses who presents alpha's identity",),
+        },
     ),
     Mutant(
         name="remembers-its-address",
@@ -237,6 +334,8 @@ MUTANTS = (
                 "def _seed_fixtures(settings",
             ),
         ),
-        noticed_by={"S28": ()},
+        noticed_by={
+            "S28": ("bravo's address is another one",),
+        },
     ),
 )

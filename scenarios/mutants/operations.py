@@ -17,24 +17,47 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "S4": (),
-            "S5": (),
-            "S6": (),
-            "S8": (),
-            "S9": (),
-            "S17": (),
-            "S19": (),
-            "S20": (),
-            "S25": (),
-            "S35": (),
-            "S39": (),
-            "S41": (),
-            "S42": (),
-            "S43": (),
-            "S44": (),
-            "S45": (),
-            "S46": (),
-            "S47": (),
+            "S4": ("operations afterwards",),
+            "S5": ("operations afterwards",),
+            "S6": (
+                "operations before install",
+                "operations afterwards",
+            ),
+            "S8": ("operations afterwards",),
+            "S9": ("operations afterwards",),
+            "S17": ("operations afterwards",),
+            "S19": ("operations afterwards",),
+            "S20": ("operations afterwards",),
+            "S25": (
+                "operations in status, with both active",
+                "operations afterwards",
+            ),
+            "S35": ("operations afterwards",),
+            "S39": (
+                "operations of the client during the stream",
+                "operations of client",
+            ),
+            "S41": ("operations of client",),
+            "S42": (
+                "operations of client",
+                "operations of other after the failure",
+            ),
+            "S43": ("operations of client",),
+            "S44": (
+                "operations of client after the first stream of cnctw",
+                "operations of client after the second stream of cnctw",
+                "operations of client after the first stream of css",
+                "operations of client after the second stream of css",
+                "operations of client after the first stream of bfbc2",
+                "operations of client after the second stream of bfbc2",
+                "operations of client",
+            ),
+            "S45": ("operations of client after the loss",),
+            "S46": (
+                "operations of client after the cancel",
+                "operations of client",
+            ),
+            "S47": ("operations of client",),
         },
     ),
     Mutant(
@@ -47,7 +70,13 @@ MUTANTS = (
                 new="active_operations=[],",
             ),
         ),
-        noticed_by={"S12": (), "S25": (), "S26": (), "S39": ()},
+        noticed_by={
+            "S12": ("the operation, all the while",),
+            "S26": (
+                "operations right behind the command",
+                "operations after the refusals",
+            ),
+        },
     ),
     Mutant(
         name="accepts-without-a-source",
@@ -60,7 +89,25 @@ MUTANTS = (
                 new="last = failures[-1][1] if failures else None",
             ),
         ),
-        noticed_by={"S9": (), "S19": (), "S22": (), "S23": (), "S40": (), "S45": ()},
+        noticed_by={
+            "S9": (
+                "client refuses download: no peers have game cod2",
+                "no download",
+            ),
+            "S19": ("client refuses download: no peers have game bf1942",),
+            "S22": ("alpha refuses download: no peers have game cod5",),
+            "S23": ("client refuses download: no peers have game cnc4",),
+            "S40": (
+                "observer refuses download: no peers have game cnctw",
+                "observer refuses stream-install: no peers have game cnctw",
+                "late refuses download: no peers have game cnctw",
+                "late refuses stream-install: no peers have game cnctw",
+            ),
+            "S45": (
+                "client refuses stream-install: no peers have game alienswarm",
+                "outcomes of the stream of alienswarm",
+            ),
+        },
     ),
     Mutant(
         name="accepts-beyond-the-catalog",
@@ -72,7 +119,9 @@ MUTANTS = (
                 new="        if game_id in self._catalog and False:\n",
             ),
         ),
-        noticed_by={"S35": ()},
+        noticed_by={
+            "S35": ("client refuses download: game mystery-game is not in the local catalog",),
+        },
     ),
     Mutant(
         name="makes-a-folder-before-it-refuses",
@@ -85,7 +134,14 @@ MUTANTS = (
                 "        if game_id not in self._catalog:\n",
             ),
         ),
-        noticed_by={"S9": (), "S35": (), "S40": ()},
+        noticed_by={
+            "S9": ("the client's folder",),
+            "S35": ("folders of the client",),
+            "S40": (
+                "the folder of observer",
+                "the folder of late",
+            ),
+        },
     ),
     Mutant(
         name="refuses-and-fails",
@@ -101,7 +157,9 @@ MUTANTS = (
                 "        if game_id not in self._catalog:\n",
             ),
         ),
-        noticed_by={"S9": (), "S35": ()},
+        noticed_by={
+            "S35": ("no event of mystery-game",),
+        },
     ),
     Mutant(
         name="refuses-for-another-reason",
@@ -113,7 +171,9 @@ MUTANTS = (
                 new='f"{game_id} is busy"',
             ),
         ),
-        noticed_by={"S26": ()},
+        noticed_by={
+            "S26": ("client refuses download: operation already in progress for alienswarm",),
+        },
     ),
     Mutant(
         name="fails-without-a-word",
@@ -130,7 +190,29 @@ MUTANTS = (
                 new='code="", reason=""',
             ),
         ),
-        noticed_by={"S8": (), "S17": (), "S20": (), "S43": (), "S44": ()},
+        noticed_by={
+            "S8": (
+                "client: code of the failed download of ggoo",
+                "the failure has a reason",
+            ),
+            "S17": ("client: code of the failed download of cnc4",),
+            "S20": (
+                "client: code of the failed download of alienswarm",
+                "the failure has a reason",
+            ),
+            "S43": (
+                "client: code of the failed download of cnctw",
+                "the failure has a reason",
+            ),
+            "S44": (
+                "cnctw: the failure has a code",
+                "cnctw: the failure has a reason",
+                "css: the failure has a code",
+                "css: the failure has a reason",
+                "bfbc2: the failure has a code",
+                "bfbc2: the failure has a reason",
+            ),
+        },
     ),
     Mutant(
         name="tells-everything-again",
@@ -167,24 +249,60 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "S4": (),
-            "S7": (),
-            "S8": (),
-            "S17": (),
-            "S18": (),
-            "S19": (),
-            "S20": (),
-            "S25": (),
-            "S26": (),
-            "S32": (),
-            "S39": (),
-            "S41": (),
-            "S42": (),
-            "S43": (),
-            "S44": (),
-            "S45": (),
-            "S46": (),
-            "S47": (),
+            "S7": (
+                "times finished",
+                "no other outcome",
+            ),
+            "S8": ("nothing came",),
+            "S17": (
+                "no download-chunk-finished",
+                "no download-finished",
+                "no install-begin",
+            ),
+            "S18": (
+                "no download-failed",
+                "no download-peers-gone",
+                "no download-cancelled",
+            ),
+            "S19": ("never finished",),
+            "S20": ("alienswarm never finished",),
+            "S25": (
+                "no install-begin",
+                "no install-finished",
+                "no install-failed",
+            ),
+            "S26": ("how often each event of the download came",),
+            "S32": (
+                "no got-game-files",
+                "no download-begin",
+                "no download-progress",
+                "no download-chunk-finished",
+                "no download-finished",
+            ),
+            "S39": ("outcomes of the stream of cnctw",),
+            "S41": ("outcomes of the stream of cnctw",),
+            "S42": ("outcomes of the stream of cnctw",),
+            "S43": (
+                "outcomes of the stream of cnctw",
+                "no download-begin",
+                "no download-chunk-finished",
+                "no install-begin",
+            ),
+            "S44": (
+                "cnctw: entries before the bad one",
+                "outcomes of the stream of cnctw",
+                "outcomes of the stream of css",
+                "outcomes of the stream of bfbc2",
+            ),
+            "S45": ("entries that came",),
+            "S46": (
+                "entries that came",
+                "outcomes of the stream of alienswarm",
+            ),
+            "S47": (
+                "outcomes of the stream of cnctw",
+                "outcomes of the stream of coh",
+            ),
         },
     ),
     Mutant(
@@ -202,7 +320,9 @@ MUTANTS = (
                 "                )\n",
             ),
         ),
-        noticed_by={"S25": ()},
+        noticed_by={
+            "S25": ("both had begun before either was finished",),
+        },
     ),
     Mutant(
         name="answers-a-cancel-at-once",
@@ -216,7 +336,12 @@ MUTANTS = (
                 "        part = running.part\n",
             ),
         ),
-        noticed_by={"S46": ()},
+        noticed_by={
+            "S46": (
+                "the folder of client when the reply has come",
+                "operations of client when the reply has come",
+            ),
+        },
     ),
     Mutant(
         name="cancels-nothing",
@@ -228,6 +353,11 @@ MUTANTS = (
                 new="        return\n        part = running.part\n",
             ),
         ),
-        noticed_by={"S46": ()},
+        noticed_by={
+            "S46": (
+                "the folder of client when the reply has come",
+                "operations of client when the reply has come",
+            ),
+        },
     ),
 )

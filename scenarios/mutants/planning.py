@@ -13,7 +13,18 @@ MUTANTS = (
                 new="source = next(iter(totals))",
             ),
         ),
-        noticed_by={"S7": (), "S14": (), "S16": ()},
+        noticed_by={
+            "S14": (
+                "chunks by source",
+                "bytes by source",
+                "who served",
+            ),
+            "S16": (
+                "chunks of the archive by source",
+                "who delivered bytes",
+                "who served",
+            ),
+        },
     ),
     Mutant(
         name="fetches-twice",
@@ -28,7 +39,9 @@ MUTANTS = (
                 "                shares[other].append(piece)\n",
             ),
         ),
-        noticed_by={"S7": ("always: finished bytes are the manifest's",)},
+        noticed_by={
+            "S7": ("always: finished bytes are the manifest's",),
+        },
     ),
     Mutant(
         name="cuts-small-chunks",
@@ -36,7 +49,13 @@ MUTANTS = (
         edits=(
             Edit("transfer/manifest.py", old="CHUNK_SIZE = 128 << 20", new="CHUNK_SIZE = 16 << 20"),
         ),
-        noticed_by={"S14": (), "S18": (), "S19": ()},
+        noticed_by={
+            "S18": (
+                "chunks finished before the fault",
+                "chunks of the archive, finished by the survivor",
+            ),
+            "S19": ("chunks finished before the fault",),
+        },
     ),
     Mutant(
         name="never-retries",
@@ -48,7 +67,9 @@ MUTANTS = (
                 new="            self._assign([])\n",
             ),
         ),
-        noticed_by={"S18": ()},
+        noticed_by={
+            "S18": ("client: download-finished of bf1942",),
+        },
     ),
     Mutant(
         name="takes-the-first-of-equals",
@@ -60,7 +81,10 @@ MUTANTS = (
                 new="if not ranked:",
             ),
         ),
-        noticed_by={"S8": (), "S17": ()},
+        noticed_by={
+            "S8": ("client: download-failed of ggoo",),
+            "S17": ("client: download-failed of cnc4",),
+        },
     ),
     Mutant(
         name="credits-the-wrong-source",
@@ -73,21 +97,28 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "S4": (),
-            "S7": (),
-            "S11": (),
-            "S13": (),
-            "S14": (),
-            "S15": (),
-            "S16": (),
-            "S23": (),
-            "S24": (),
-            "S26": (),
-            "S28": (),
-            "S31": (),
-            "S36": (),
-            "S40": (),
-            "S42": (),
+            "S4": ("who served",),
+            "S7": ("who served",),
+            "S11": ("addresses that served",),
+            "S13": (
+                "who served bfbc2",
+                "who served alienswarm",
+            ),
+            "S15": ("who served",),
+            "S23": ("who served",),
+            "S24": (
+                "who served first",
+                "who served second",
+            ),
+            "S26": ("who served",),
+            "S28": ("addresses that served",),
+            "S31": ("who served",),
+            "S36": ("who served",),
+            "S40": (
+                "who served cod5 to observer",
+                "who served cod5 to late",
+            ),
+            "S42": ("who served bfbc2",),
         },
     ),
     Mutant(
@@ -100,7 +131,13 @@ MUTANTS = (
                 new="                    for source in self._sources[:0]\n                ],\n",
             ),
         ),
-        noticed_by={"S4": (), "S14": (), "S15": (), "S16": (), "S36": ()},
+        noticed_by={
+            "S4": ("sources of download-begin",),
+            "S14": ("sources",),
+            "S15": ("sources",),
+            "S16": ("sources",),
+            "S36": ("sources",),
+        },
     ),
     Mutant(
         name="credits-the-parts-in-reverse",
@@ -121,7 +158,12 @@ MUTANTS = (
                 "                    )\n",
             ),
         ),
-        noticed_by={"S18": ()},
+        noticed_by={
+            "S18": (
+                "who began the interrupted chunk",
+                "who delivered the rest of it",
+            ),
+        },
     ),
     Mutant(
         name="tells-parts-askew",
@@ -133,7 +175,14 @@ MUTANTS = (
                 new="offset=delivery.offset + 1, length=1",
             ),
         ),
-        noticed_by={"S18": ()},
+        noticed_by={
+            "S18": (
+                "every byte of every chunk came once",
+                "where it began",
+                "bytes kept of it",
+                "bytes kept are whole blocks",
+            ),
+        },
     ),
     Mutant(
         name="tells-one-part",
@@ -145,6 +194,8 @@ MUTANTS = (
                 new="                    for delivery in self.schedule.deliveries(chunk)[:1]\n",
             ),
         ),
-        noticed_by={"S18": ()},
+        noticed_by={
+            "S18": ("chunks that two delivered: the interrupted one",),
+        },
     ),
 )

@@ -7,7 +7,9 @@ MUTANTS = (
         name="skips-a-seq",
         breaks="Numbers its events 0, 2, 4, …",
         edits=(Edit("console.py", old="self._next_seq += 1", new="self._next_seq += 2"),),
-        noticed_by={"S1": ("always: gapless seq",)},
+        noticed_by={
+            "S1": ("always: gapless seq",),
+        },
     ),
     Mutant(
         name="chats-on-stdout",
@@ -19,7 +21,9 @@ MUTANTS = (
                 new='encoded = self._encoder.encode(line) + b"\\nsent\\n"',
             ),
         ),
-        noticed_by={"S1": ("always: only protocol lines on stdout",)},
+        noticed_by={
+            "S1": ("always: only protocol lines on stdout",),
+        },
     ),
     Mutant(
         name="replies-twice",
@@ -32,7 +36,9 @@ MUTANTS = (
                 "            self._output.result(request_id, result)\n",
             ),
         ),
-        noticed_by={"S1": ("always: one reply per command",)},
+        noticed_by={
+            "S1": ("always: one reply per command",),
+        },
     ),
     Mutant(
         name="talks-after-shutdown",
@@ -45,7 +51,9 @@ MUTANTS = (
                 '                self._output.result("bye", messages.Empty())\n',
             ),
         ),
-        noticed_by={"S1": ("always: only events after shutdown",)},
+        noticed_by={
+            "S1": ("always: only events after shutdown",),
+        },
     ),
     Mutant(
         name="exits-with-1",
@@ -59,7 +67,9 @@ MUTANTS = (
                 "        atexit.register(os._exit, 1)\n",
             ),
         ),
-        noticed_by={"S1": ("always: right exit code",)},
+        noticed_by={
+            "S1": ("always: right exit code",),
+        },
     ),
     Mutant(
         name="leaves-a-traceback",
@@ -72,7 +82,9 @@ MUTANTS = (
                 '        print("Traceback (most recent call last):", file=sys.stderr)\n',
             ),
         ),
-        noticed_by={"S1": ("always: no traceback on stderr",)},
+        noticed_by={
+            "S1": ("always: no traceback on stderr",),
+        },
     ),
     Mutant(
         name="speaks-before-it-is-ready",
@@ -87,7 +99,9 @@ MUTANTS = (
                 "        messages.LocalPeerReady(\n",
             ),
         ),
-        noticed_by={"S1": ("first event",)},
+        noticed_by={
+            "S1": ("first event",),
+        },
     ),
     Mutant(
         name="tells-the-port-it-was-given",
@@ -99,7 +113,9 @@ MUTANTS = (
                 new="Address(ip, settings.listen.port)",
             ),
         ),
-        noticed_by={"S1": ("port of the ready address",)},
+        noticed_by={
+            "S1": ("port of the ready address",),
+        },
     ),
     Mutant(
         name="tells-any-address",
@@ -111,25 +127,31 @@ MUTANTS = (
                 new='"0.0.0.0"',
             ),
         ),
-        noticed_by={"S1": ("IP of the ready address",)},
+        noticed_by={
+            "S1": ("IP of the ready address",),
+        },
     ),
     Mutant(
         name="names-itself-by-id",
         breaks="Says its id where its name belongs.",
         edits=(Edit("startup.py", old="name=settings.name,", new="name=identity.peer_id,"),),
-        noticed_by={"S1": ("name in local-peer-ready",)},
+        noticed_by={
+            "S1": ("name in local-peer-ready",),
+        },
     ),
     Mutant(
         name="hides-its-protocol",
         breaks="Does not tell the protocol in local-peer-ready.",
         edits=(
             Edit(
-                "messages.py",
-                old="class LocalPeerReady(Event, frozen=True):",
-                new='class LocalPeerReady(Event, frozen=True, rename={"protocol": "speaks"}):',
+                "console.py",
+                old='self._encoder.encode(line) + b"\\n"',
+                new='self._encoder.encode(line).replace(b\'"protocol"\', b\'"speaks"\') + b"\\n"',
             ),
         ),
-        noticed_by={"S1": ("local-peer-ready tells the protocol",)},
+        noticed_by={
+            "S1": ("local-peer-ready tells the protocol",),
+        },
     ),
     Mutant(
         name="status-of-another",
@@ -141,6 +163,9 @@ MUTANTS = (
                 new="=self._settings.name,\n            name=self._settings.name,",
             ),
         ),
-        noticed_by={"S1": (), "S27": ()},
+        noticed_by={
+            "S1": ("status tells the same id, name and address as local-peer-ready",),
+            "S27": ("alpha's id",),
+        },
     ),
 )

@@ -18,7 +18,16 @@ MUTANTS = (
                 new="path = job.root / wanted.path",
             ),
         ),
-        noticed_by={"S12": ()},
+        noticed_by={
+            "S12": (
+                "a path under local/",
+                "a path with ..",
+                "a path with .. back into the root",
+                "an absolute path",
+                "a path through a link out of the root",
+                "each of them behind good ones",
+            ),
+        },
     ),
     Mutant(
         name="follows-links-out",
@@ -31,13 +40,23 @@ MUTANTS = (
                 "    target = resolve_inside(real_root, relative)\n",
             ),
         ),
-        noticed_by={"S12": ()},
+        noticed_by={
+            "S12": (
+                "files of the good game",
+                "a link out of the root",
+            ),
+        },
     ),
     Mutant(
         name="serves-local",
         breaks="Serves what lies under local/.",
         edits=(Edit("names.py", old='        "local",\n', new=""),),
-        noticed_by={"S12": ()},
+        noticed_by={
+            "S12": (
+                "files of the good game",
+                "a path under local/",
+            ),
+        },
     ),
     Mutant(
         name="serves-beyond-the-catalog",
@@ -58,10 +77,16 @@ MUTANTS = (
             Edit(
                 "transfer/serve.py",
                 old="version = self._catalog[game_id].version\n",
-                new='version = ""\n',
+                new="version = self._catalog[game_id].version if game_id in self._catalog "
+                'else ""\n',
             ),
         ),
-        noticed_by={"S12": ()},
+        noticed_by={
+            "S12": (
+                "a game that is not in the catalog",
+                "the manifests of these games",
+            ),
+        },
     ),
     Mutant(
         name="serves-any-version",
@@ -78,13 +103,24 @@ MUTANTS = (
                 new="if not question.version:",
             ),
         ),
-        noticed_by={"S12": ()},
+        noticed_by={
+            "S12": (
+                "another version than the server's",
+                "a game of the wrong version",
+                "a game of the wrong version, asked for as it is",
+            ),
+        },
     ),
     Mutant(
         name="serves-what-is-being-changed",
         breaks="Serves a game that is under an operation.",
         edits=(Edit("transfer/serve.py", old="    if active:\n", new="    if active is None:\n"),),
-        noticed_by={"S12": ()},
+        noticed_by={
+            "S12": (
+                "a game under an operation",
+                "the manifest of a game under an operation",
+            ),
+        },
     ),
     Mutant(
         name="serves-half-a-game",
@@ -96,7 +132,9 @@ MUTANTS = (
                 new="if game is None:",
             ),
         ),
-        noticed_by={"S40": ()},
+        noticed_by={
+            "S40": ("a manifest of it is denied",),
+        },
     ),
     Mutant(
         name="denies-its-manifests",
@@ -108,7 +146,9 @@ MUTANTS = (
                 new='                raise DeniedError("busy", "another time")\n',
             ),
         ),
-        noticed_by={"S12": ()},
+        noticed_by={
+            "S12": ("the manifest of the good game is given",),
+        },
     ),
     Mutant(
         name="denies-its-manifest-in-the-end",
@@ -124,7 +164,9 @@ MUTANTS = (
                 "                return await self._manifest(session, question)\n",
             ),
         ),
-        noticed_by={"S40": ()},
+        noticed_by={
+            "S40": ("a manifest of cod5 is given",),
+        },
     ),
     Mutant(
         name="tells-another-version",
@@ -136,7 +178,9 @@ MUTANTS = (
                 new='version = "1"\n',
             ),
         ),
-        noticed_by={"S12": ()},
+        noticed_by={
+            "S12": ("manifest of the good game",),
+        },
     ),
     Mutant(
         name="sends-a-byte-less",
@@ -148,7 +192,14 @@ MUTANTS = (
                 new="data.send_file(file, wanted.offset, wanted.length - 1)",
             ),
         ),
-        noticed_by={"S12": ()},
+        noticed_by={
+            "S12": (
+                "the good one",
+                "the game before the operation",
+                "the game after the operation",
+                "the good one, after all that",
+            ),
+        },
     ),
     Mutant(
         name="counts-nothing-as-outbound",
@@ -160,7 +211,9 @@ MUTANTS = (
                 new="dict.fromkeys(self._outbound.values(), 1)",
             ),
         ),
-        noticed_by={"S24": ()},
+        noticed_by={
+            "S24": ("what the source serves at some moment",),
+        },
     ),
     Mutant(
         name="invents-an-outbound",
@@ -172,7 +225,28 @@ MUTANTS = (
                 new='dict(Counter(["cod2", *self._outbound.values()]))',
             ),
         ),
-        noticed_by={"S39": (), "S41": (), "S42": (), "S43": (), "S44": (), "S46": ()},
+        noticed_by={
+            "S39": (
+                "what bravo sends before the stream",
+                "what bravo sends during the stream",
+                "what bravo sends after the stream",
+            ),
+            "S41": ("sender sends nothing any more",),
+            "S42": (
+                "broken sends nothing any more",
+                "good sends nothing any more",
+                "spare sends nothing any more",
+            ),
+            "S43": (
+                "bravo sends nothing any more",
+                "what bravo sends",
+            ),
+            "S44": ("source sends nothing any more",),
+            "S46": (
+                "what alpha sends before",
+                "alpha sends nothing any more",
+            ),
+        },
         hurry=0.2,
     ),
     Mutant(
@@ -185,7 +259,13 @@ MUTANTS = (
                 new="        if count:\n            return not cancelled.is_set()\n",
             ),
         ),
-        noticed_by={"S24": (), "S41": ()},
+        noticed_by={
+            "S24": ("MiB/s of both together, against the limit",),
+            "S41": (
+                "bytes received when it was destroyed",
+                "bytes read of the archive",
+            ),
+        },
     ),
     Mutant(
         name="serves-one-after-the-other",
@@ -202,6 +282,8 @@ MUTANTS = (
                 "                    _send_ranges(data, job)\n",
             ),
         ),
-        noticed_by={"S24": ()},
+        noticed_by={
+            "S24": ("both had received bytes before either had the archive",),
+        },
     ),
 )

@@ -17,7 +17,38 @@ MUTANTS = (
                 "            except InstallError:\n",
             ),
         ),
-        noticed_by={"S39": (), "S41": (), "S42": (), "S43": (), "S44": (), "S46": (), "S47": ()},
+        noticed_by={
+            "S39": (
+                "the games of client",
+                "what the root of cnctw holds at client",
+            ),
+            "S41": (
+                "the games of client",
+                "what the root of cnctw holds at client",
+                "what the root of css holds at client",
+            ),
+            "S42": (
+                "the games of client",
+                "what the root of cnctw holds at client",
+            ),
+            "S43": (
+                "the games of client",
+                "what the root of cnctw holds at client",
+            ),
+            "S44": (
+                "what the root of cod5 holds at client",
+                "what the root of css holds at client",
+            ),
+            "S46": (
+                "the games of client",
+                "what the root of alienswarm holds at client",
+            ),
+            "S47": (
+                "the games of client",
+                "what the root of cnctw holds at client",
+                "what the root of coh holds at client",
+            ),
+        },
     ),
     Mutant(
         name="installs-half-a-stream",
@@ -30,7 +61,40 @@ MUTANTS = (
                 "self._root / transaction.LOCAL)\n",
             ),
         ),
-        noticed_by={"S42": (), "S44": (), "S45": (), "S46": ()},
+        noticed_by={
+            "S42": (
+                "the folder of other after the failure",
+                "the games of other after the failure",
+                "the games of other",
+            ),
+            "S44": (
+                "the folder of client after the first stream of cnctw",
+                "the games of client after the first stream of cnctw",
+                "the folder of client after the second stream of cnctw",
+                "the games of client after the second stream of cnctw",
+                "the folder of client after the first stream of css",
+                "the games of client after the first stream of css",
+                "the folder of client after the second stream of css",
+                "the games of client after the second stream of css",
+                "css: entries before the bad one",
+                "the folder of client after the first stream of bfbc2",
+                "the games of client after the first stream of bfbc2",
+                "the folder of client after the second stream of bfbc2",
+                "the games of client after the second stream of bfbc2",
+                "bfbc2: entries before the bad one",
+                "the games of client",
+            ),
+            "S45": (
+                "the folder of client after the loss",
+                "the games of client after the loss",
+                "the client's folder, at the end",
+            ),
+            "S46": (
+                "the games of client when the reply has come",
+                "the folder of client after the cancel",
+                "the games of client after the cancel",
+            ),
+        },
     ),
     Mutant(
         name="stages-elsewhere",
@@ -42,7 +106,9 @@ MUTANTS = (
                 new='STAGING = ".local.new"',
             ),
         ),
-        noticed_by={"S46": ()},
+        noticed_by={
+            "S46": ("the first entry is staged",),
+        },
     ),
     Mutant(
         name="credits-the-wrong-sender",
@@ -54,7 +120,24 @@ MUTANTS = (
                 new="            peer_addr=self._source.session.local_ip,\n",
             ),
         ),
-        noticed_by={"S39": (), "S42": (), "S44": ()},
+        noticed_by={
+            "S39": ("who served",),
+            "S42": ("who served",),
+        },
+    ),
+    Mutant(
+        name="forgets-who-sent",
+        breaks="Does not tell who has sent an entry.",
+        edits=(
+            Edit(
+                "transfer/streamed.py",
+                old="            peer_id=self._source.peer_id,\n            peer_addr",
+                new="            peer_id='',\n            peer_addr",
+            ),
+        ),
+        noticed_by={
+            "S44": ("who sent each entry of css",),
+        },
     ),
     Mutant(
         name="names-no-sender",
@@ -67,7 +150,9 @@ MUTANTS = (
                 new="sources=[],",
             ),
         ),
-        noticed_by={"S39": ()},
+        noticed_by={
+            "S39": ("sources of download-begin",),
+        },
     ),
     Mutant(
         name="tells-empty-entries",
@@ -79,7 +164,11 @@ MUTANTS = (
                 new="            length=0,\n",
             ),
         ),
-        noticed_by={"S39": (), "S41": (), "S45": ()},
+        noticed_by={
+            "S39": ("bytes of the chunks",),
+            "S41": ("bytes of the chunks",),
+            "S45": ("the entry after which alpha was killed",),
+        },
     ),
     Mutant(
         name="streams-archives-backwards",
@@ -91,7 +180,12 @@ MUTANTS = (
                 new="and path.resolve().is_relative_to(home)\n    )[::-1]\n",
             ),
         ),
-        noticed_by={"S47": ()},
+        noticed_by={
+            "S47": (
+                "entries of cnctw in the order in which they came",
+                "entries of coh in the order in which they came",
+            ),
+        },
     ),
     Mutant(
         name="asks-the-last-first",
@@ -103,7 +197,9 @@ MUTANTS = (
                 new="key=lambda peer: peer.addr.sort_key(), reverse=True)",
             ),
         ),
-        noticed_by={"S42": ()},
+        noticed_by={
+            "S42": ("who served",),
+        },
     ),
     Mutant(
         name="reads-the-archive-twice",
@@ -115,7 +211,9 @@ MUTANTS = (
                 new="        writer.archive(path)\n        path.read_bytes()\n        unpack(",
             ),
         ),
-        noticed_by={"S41": ()},
+        noticed_by={
+            "S41": ("bytes read of the archive",),
+        },
     ),
     Mutant(
         name="never-counts-down",
@@ -127,7 +225,9 @@ MUTANTS = (
                 new="            if job.ranges:\n                del self._outbound[data]\n",
             ),
         ),
-        noticed_by={"S39": (), "S43": (), "S46": ()},
+        noticed_by={
+            "S39": ("what bravo sends after the stream",),
+        },
         hurry=0.2,
     ),
     Mutant(
@@ -142,7 +242,13 @@ MUTANTS = (
                 "            transaction.uninstall(self._library.root(game_id))\n",
             ),
         ),
-        noticed_by={"S43": ()},
+        noticed_by={
+            "S43": (
+                "the client's games",
+                "files that were touched",
+                "what is installed of cnctw at client",
+            ),
+        },
     ),
     Mutant(
         name="streams-over-an-install",
@@ -154,6 +260,8 @@ MUTANTS = (
                 new="        if game is None and game_id == '':\n            reason = f",
             ),
         ),
-        noticed_by={"S43": ()},
+        noticed_by={
+            "S43": ("client: download-failed of cnctw",),
+        },
     ),
 )

@@ -16,7 +16,9 @@ MUTANTS = (
                 "        twice(\n",
             ),
         ),
-        noticed_by={"S7": ("always: no chunk finished twice", "chunks")},
+        noticed_by={
+            "S7": ("always: no chunk finished twice",),
+        },
     ),
     Mutant(
         name="reports-a-chunk-too-short",
@@ -28,7 +30,12 @@ MUTANTS = (
                 new="                length=chunk.length - 1,\n",
             ),
         ),
-        noticed_by={"S14": (), "S34": ()},
+        noticed_by={
+            "S14": (
+                "chunks of the archive",
+                "bytes of all chunks",
+            ),
+        },
     ),
     Mutant(
         name="forgets-the-game-in-a-path",
@@ -40,7 +47,12 @@ MUTANTS = (
                 new="relative_path=chunk.path,",
             ),
         ),
-        noticed_by={"S34": ()},
+        noticed_by={
+            "S34": (
+                "paths of the chunks",
+                "offset and length of each chunk",
+            ),
+        },
     ),
     Mutant(
         name="forgets-the-game-in-the-manifest",
@@ -52,7 +64,9 @@ MUTANTS = (
                 new="relative_path=f.path",
             ),
         ),
-        noticed_by={"S34": ()},
+        noticed_by={
+            "S34": ("paths of the manifest",),
+        },
     ),
     Mutant(
         name="begins-twice",
@@ -69,7 +83,9 @@ MUTANTS = (
                 "        self._context.emit(\n",
             ),
         ),
-        noticed_by={"S4": (), "S26": ()},
+        noticed_by={
+            "S4": ("order of the download's events",),
+        },
     ),
     Mutant(
         name="ignores-install-false",
@@ -81,7 +97,9 @@ MUTANTS = (
                 new="if not self._has_archives(game_id):",
             ),
         ),
-        noticed_by={"S4": (), "S6": (), "S25": ()},
+        noticed_by={
+            "S4": ("no install, to the end",),
+        },
     ),
     Mutant(
         name="commits-first",
@@ -96,7 +114,29 @@ MUTANTS = (
                 "        agreement = await self._agree()\n",
             ),
         ),
-        noticed_by={"S4": (), "S8": (), "S17": (), "S19": (), "S20": ()},
+        noticed_by={
+            "S4": ("always: version.ini comes last",),
+            "S8": (
+                "the client's games",
+                "the client's folder, right after the failure",
+                "the client's folder, at the end",
+            ),
+            "S17": (
+                "the client's games",
+                "no version.ini",
+                "names in the client's folder",
+            ),
+            "S19": (
+                "the client's games",
+                "no version.ini",
+            ),
+            "S20": (
+                "the client's games",
+                "what is on the small disk after the failure",
+                "the client's games afterwards",
+                "what is on the small disk at the end",
+            ),
+        },
     ),
     Mutant(
         name="commits-into-local",
@@ -109,18 +149,51 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "S4": (),
-            "S7": (),
-            "S14": (),
-            "S16": (),
-            "S18": (),
-            "S20": (),
-            "S24": (),
-            "S25": (),
-            "S26": (),
-            "S31": (),
-            "S36": (),
-            "S37": (),
+            "S4": (
+                "the client's games",
+                "no local/",
+                "bfbc2 at client is as at bravo",
+            ),
+            "S7": (
+                "the client's games",
+                "ggoo at client is as at alpha",
+            ),
+            "S14": (
+                "the client's games",
+                "bf1942 at client is as at alpha",
+            ),
+            "S16": ("alienswarm at client is as at alpha",),
+            "S18": (
+                "bf1942 at client is as at survivor",
+                "the client's games",
+            ),
+            "S20": ("bfbc2 at reader is as at bravo",),
+            "S24": (
+                "the games of first",
+                "alienswarm at first is as at source",
+                "the games of second",
+                "alienswarm at second is as at source",
+            ),
+            "S25": (
+                "the client's games",
+                "no local/ of bfbc2",
+                "bfbc2 at client is as at bravo",
+                "no local/ of cnctw",
+                "cnctw at client is as at bravo",
+            ),
+            "S26": (
+                "the client's games",
+                "alienswarm at client is as at alpha",
+            ),
+            "S31": ("alienswarm at third is as at origin",),
+            "S36": (
+                "the client's games",
+                "cnc4 at client is as at third",
+            ),
+            "S37": (
+                "the client's games",
+                "bf1942 at client is as at source",
+            ),
         },
     ),
     Mutant(
@@ -136,15 +209,19 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "S5": (),
-            "S6": (),
-            "S11": (),
-            "S15": (),
-            "S23": (),
-            "S28": (),
-            "S29": (),
-            "S32": (),
-            "S34": (),
+            "S5": ("cnctw at client is as at bravo",),
+            "S6": ("bfbc2 at client is as at bravo",),
+            "S11": ("bfbc2 at client is as at bravo#2",),
+            "S13": (
+                "bfbc2 at client is as at bravo",
+                "alienswarm at client is as at alpha",
+            ),
+            "S15": ("cnc4 at client is as at current",),
+            "S23": ("cnc4 at client is as at bravo",),
+            "S28": ("bfbc2 at client is as at bravo-moved",),
+            "S29": ("alienswarm at empty is as at source",),
+            "S32": ("cnctw at client is as at bravo",),
+            "S34": ("coh at client is as at source",),
         },
     ),
     Mutant(
@@ -160,7 +237,24 @@ MUTANTS = (
                 new="        self.journal.unlink(missing_ok=True)\n\n    def roll_back(",
             ),
         ),
-        noticed_by={"S4": ("always: no staging left",)},
+        noticed_by={
+            "S4": ("always: no staging left",),
+        },
+    ),
+    Mutant(
+        name="keeps-staging-after-a-failure",
+        breaks="Leaves its staging folder behind when a download fails.",
+        edits=(
+            Edit(
+                "transfer/staging.py",
+                old='what was in the root before stays."""\n'
+                "        shutil.rmtree(self.folder, ignore_errors=True)\n",
+                new='what was in the root before stays."""\n',
+            ),
+        ),
+        noticed_by={
+            "S19": ("always: no staging left",),
+        },
     ),
     Mutant(
         name="swaps-two-blocks",
@@ -178,7 +272,9 @@ MUTANTS = (
                 new="True",
             ),
         ),
-        noticed_by={"S13": ()},
+        noticed_by={
+            "S13": ("alienswarm at client is as at alpha",),
+        },
     ),
     Mutant(
         name="skips-verification",
@@ -195,6 +291,8 @@ MUTANTS = (
                 new="data.send_file(file, 0, wanted.length)",
             ),
         ),
-        noticed_by={"S14": ()},
+        noticed_by={
+            "S14": ("bf1942 at client is as at alpha",),
+        },
     ),
 )
