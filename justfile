@@ -56,11 +56,13 @@ peer-cli-clean *options: venv
 peer-cli-matrix: venv
     @{{ python }} -m scenarios matrix --write
 
-# Everything: lint, unit tests, all scenarios as processes and, where an engine answers, in Docker.
+# Everything: lint, unit tests, all scenarios as processes and, where an engine answers, in Docker;
+# then the audit, which proves that these scenarios can fail.
 [group('project')]
 [no-exit-message]
 test: lint unit
     @{{ python }} -m scenarios run --backend all
+    @{{ python }} -m scenarios audit --quiet
 
 # Unit tests only; options go to pytest.
 [group('project')]

@@ -102,7 +102,7 @@ def select(
     known = mutants_by_name()
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=5, cutoff=0.3)
+            near = difflib.get_close_matches(name, known, n=5)
             raise MutantError(f"There is no mutant {name}. Near ones: {', '.join(near) or 'none'}.")
     mutants = [
         mutant

@@ -74,11 +74,7 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "S24": (
-                "both had received bytes before either had the archive",
-                "what the source serves at some moment",
-                "the source was asked during the transfers",
-            ),
+            "S24": ("the source was asked during the transfers",),
         },
     ),
 )

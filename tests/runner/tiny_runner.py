@@ -82,6 +82,11 @@ def slow(session):
         window.wait_event("never", timeout=1)
 
 
+@scenario("S9", name="Told", proves="which peer is under test")
+def told(session, peer_command):
+    session.evidence(" ".join(peer_command))
+
+
 @scenario("S12", name="Measure", proves="runs alone", measures=True)
 def measure(session):
     start(session)
