@@ -175,7 +175,9 @@ def build_parser() -> argparse.ArgumentParser:
         "-j", "--jobs", type=_at_least_one, default=2 * _default_jobs(), metavar="N",
         help="pairs at once; many only wait (default here: %(default)s)",
     )  # fmt: skip
-    audit.add_argument("--keep", action="store_true", help="keep the nodes' games and state")
+    audit.add_argument(
+        "--keep", action="store_true", help="keep the mutants, and the nodes' games and state"
+    )
     audit.add_argument(
         "--timeout-factor", type=_positive, default=1.0, metavar="F",
         help="stretch every deadline, for a slow or busy machine (default: 1)",

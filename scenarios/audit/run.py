@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import shutil
 import sys
 import time
 from collections.abc import Container, Mapping, Sequence
@@ -80,6 +81,8 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
             code = pytest.main(_arguments(request, folder, chosen), plugins=[progress])
     finally:
         sweep(of_run(settings.run_id))
+        if not request.keep:
+            shutil.rmtree(folder / PEERS, ignore_errors=True)
     if code == pytest.ExitCode.INTERRUPTED:
         return INTERRUPTED
     names = {key: found.info.name for key, found in chosen.items()}

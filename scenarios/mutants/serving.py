@@ -261,10 +261,7 @@ MUTANTS = (
         ),
         noticed_by={
             "S24": ("MiB/s of both together, against the limit",),
-            "S41": (
-                "bytes received when it was destroyed",
-                "bytes read of the archive",
-            ),
+            "S41": ("bytes received when it was destroyed",),
         },
     ),
     Mutant(
