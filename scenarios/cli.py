@@ -243,7 +243,8 @@ def _audit(options: argparse.Namespace, families: Iterable[str], root: Path) -> 
     mutants, chosen = select(options.mutant, chosen, full=options.full)
     request = AuditRequest(
         jobs=options.jobs,
-        whole=not options.ids and not options.mutant,
+        all_scenarios=not options.ids,
+        all_mutants=not options.mutant,
         full=options.full,
         keep=options.keep,
         timeout_factor=options.timeout_factor,

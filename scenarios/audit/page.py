@@ -9,12 +9,13 @@ from scenarios.audit.pairs import Judged
 _STYLE = """
 :root { color-scheme: light dark; --red: #b3261e; --green: #1b6e3c; --soft: #8884; }
 @media (prefers-color-scheme: dark) { :root { --red: #ff8a80; --green: #7fd6a0; } }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; padding: 0 1rem }
 h1, h2 { line-height: 1.2 } h2 { margin-top: 2.2rem }
 table { border-collapse: collapse } .wide { overflow-x: auto }
 td, th { border: 1px solid var(--soft); padding: .15rem .4rem; text-align: left;
   vertical-align: top }
-.grid td, .grid thead th { text-align: center; font-size: 12px; padding: .1rem .2rem }
+.grid td, .grid thead th { text-align: center; font-size: 12px; padding: .1rem }
+.grid thead th + th { writing-mode: vertical-rl; font-weight: normal }
 .grid tbody th { font-weight: normal; white-space: nowrap; position: sticky; left: 0;
   background: Canvas }
 .bad { color: var(--red); font-weight: bold } .good { color: var(--green) } .dim { opacity: .65 }

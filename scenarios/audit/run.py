@@ -33,10 +33,15 @@ _COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class AuditRequest:
-    """What a person asked for. ``whole``: nothing was left out, so everything must be proven."""
+    """What a person asked for.
+
+    With all mutants of its scenarios, a run tells which checks are unproven; with all scenarios
+    too, such a check is a failure.
+    """
 
     jobs: int
-    whole: bool
+    all_scenarios: bool
+    all_mutants: bool
     full: bool = False
     keep: bool = False
     timeout_factor: float = 1.0
@@ -86,12 +91,16 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
     if code == pytest.ExitCode.INTERRUPTED:
         return INTERRUPTED
     names = {key: found.info.name for key, found in chosen.items()}
-    matrix = kill_matrix(mutants, names, progress.outcomes, whole=request.whole)
+    matrix = kill_matrix(
+        mutants, names, progress.outcomes, whole=request.all_scenarios and request.all_mutants
+    )
     lost = sorted(map(str, set(pairs) - {outcome.pair for outcome in progress.outcomes}))
     write_json(folder / MATRIX, matrix.document())
     (folder / PAGE).write_text(page(matrix, folder.name), encoding="utf-8")
     _remember_durations(request.durations, durations, progress.outcomes)
     _say_summary(matrix, lost, folder, time.monotonic() - began)
+    if request.all_mutants and not matrix.whole:
+        _say_unproven(matrix)
     return FAILED if matrix.problems or lost else PASSED
 
 
@@ -242,16 +251,20 @@ def _say_summary(matrix: KillMatrix, lost: Sequence[str], folder: Path, took_s: 
         print(f"  {problem}")
     if len(matrix.problems) > UNPROVEN_SHOWN:
         print(f"  and {len(matrix.problems) - UNPROVEN_SHOWN} more, in {MATRIX}")
-    if not matrix.whole and matrix.unproven:
-        print(f"{len(matrix.unproven)} checks of these scenarios were not turned red here:")
-        for scenario, what in matrix.unproven[:UNPROVEN_SHOWN]:
-            print(f"  {scenario}: {what}")
     if matrix.problems or lost:
         print(
             "A check that no mutant turns red proves nothing: mend the scenario so that it "
             "notices, or write a mutant; scenarios/mutants/__init__.py says how."
         )
     sys.stdout.flush()
+
+
+def _say_unproven(matrix: KillMatrix) -> None:
+    """Tell what the scenarios' own mutants leave open; always-on checks others may have proven."""
+    unproven = [f"{one}: {what}" for one, what in matrix.unproven if one != "every"]
+    if unproven:
+        print("No mutant has turned these checks red here; write one for each:")
+        print("\n".join(f"  {text}" for text in unproven[:UNPROVEN_SHOWN]))
 
 
 def _read_durations(path: Path) -> dict[str, float]:
