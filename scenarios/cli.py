@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from scenarios import matrix
+from scenarios.audit import command as audit_command
 from scenarios.audit.mutant import MutantError, mutants_by_scenario
 from scenarios.backends import ready_image, remove_left_overs
 from scenarios.core.backends.base import BackendError
 from scenarios.core.backends.choose import BackendName, Choice, choose_backend
 from scenarios.discovery import FAMILIES, DiscoveryError, Found, discover
 from scenarios.ids import UnknownScenarioError, select_ids
+from scenarios.options import at_least_one, default_jobs, positive
 from scenarios.results import KEPT_RUNS
 from scenarios.run import (
     ENVIRONMENT,
@@ -48,24 +50,6 @@ exit codes:
   1    at least one failed
   2    usage: an unknown ID, a bad option
   3    the environment: no Docker engine answers, the image cannot be built
-  130  Ctrl-C; everything was cleaned up
-"""
-
-_AUDIT_ABOUT = """\
-Prove the scenarios: run them against mutants, peers with exactly one behaviour broken. Each mutant
-names the scenarios and the checks that are meant to notice it (scenarios/mutants/), and only these
-pairs are run, all of them or those of the scenarios and mutants named. Every node is a process.
-
-The run's folder gets kill-matrix.json and kill-matrix.html: who was killed by which check, who
-survived, and which checks nobody has seen red."""
-
-_AUDIT_CODES = """\
-exit codes:
-  0    every mutant was killed by the checks meant for it (and, where nothing was left out, every
-       check was seen red)
-  1    a mutant survived, crashed or was noticed otherwise, a scenario kills nothing, or a check
-       is unproven
-  2    usage: an unknown ID or mutant, a mutant whose edit does not apply any more
   130  Ctrl-C; everything was cleaned up
 """
 
@@ -124,7 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
     _add_backend(run, "; all: process, then docker where an engine answers", "all")
     run.add_argument(
-        "-j", "--jobs", type=_at_least_one, default=_default_jobs(), metavar="N",
+        "-j", "--jobs", type=at_least_one, default=default_jobs(), metavar="N",
         help="scenarios at once (default here: %(default)s)",
     )  # fmt: skip
     run.add_argument(
@@ -133,7 +117,7 @@ def build_parser() -> argparse.ArgumentParser:
         "of failed ones are kept anyway. The nodes themselves always end",
     )  # fmt: skip
     run.add_argument(
-        "--timeout-factor", type=_positive, default=1.0, metavar="F",
+        "--timeout-factor", type=positive, default=1.0, metavar="F",
         help="stretch every deadline, for a slow or busy machine (default: 1)",
     )  # fmt: skip
     run.add_argument(
@@ -161,36 +145,10 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
 
     audit = _add_command(
-        commands, "audit", "run the scenarios against broken peers", _AUDIT_ABOUT, _AUDIT_CODES
-    )
-    audit.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
-    audit.add_argument(
-        "--mutant", action="append", default=[], metavar="NAME", help="this one; may be repeated"
-    )
-    audit.add_argument(
-        "--full", action="store_true",
-        help="every mutant under every scenario, not only where it is meant to be noticed",
+        commands, "audit", "run the scenarios against broken peers", audit_command.ABOUT,
+        audit_command.EXIT_CODES,
     )  # fmt: skip
-    audit.add_argument(
-        "-j", "--jobs", type=_at_least_one, default=2 * _default_jobs(), metavar="N",
-        help="pairs at once; many only wait (default here: %(default)s)",
-    )  # fmt: skip
-    audit.add_argument(
-        "--keep", action="store_true", help="keep the mutants, and the nodes' games and state"
-    )
-    audit.add_argument(
-        "--timeout-factor", type=_positive, default=1.0, metavar="F",
-        help="stretch every deadline, for a slow or busy machine (default: 1)",
-    )  # fmt: skip
-    how_much = audit.add_mutually_exclusive_group()
-    how_much.add_argument(
-        "-v", "--verbose", action="store_const", dest="verbosity", const=1, default=0,
-        help="every check that turned red, with what was found",
-    )  # fmt: skip
-    how_much.add_argument(
-        "-q", "--quiet", action="store_const", dest="verbosity", const=-1,
-        help="only what is wrong and the closing lines",
-    )  # fmt: skip
+    audit_command.add_options(audit, default_jobs=2 * default_jobs())
 
     listing = _add_command(commands, "list", "list scenarios", "List scenarios.")
     listing.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
@@ -237,22 +195,9 @@ def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> in
 
 
 def _audit(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
-    from scenarios.audit.run import AuditRequest, run_audit, select
-
     chosen = _select(options.ids, families)
-    mutants, chosen = select(options.mutant, chosen, full=options.full)
-    request = AuditRequest(
-        jobs=options.jobs,
-        all_scenarios=not options.ids,
-        all_mutants=not options.mutant,
-        full=options.full,
-        keep=options.keep,
-        timeout_factor=options.timeout_factor,
-        verbosity=options.verbosity,
-        root=root,
-    )
     _sweep_quietly()
-    return run_audit(request, mutants, chosen)
+    return audit_command.audit(options, chosen, root)
 
 
 def _backend_for(options: argparse.Namespace) -> BackendName | Literal["all"]:
@@ -374,28 +319,6 @@ def _add_backend(parser: argparse.ArgumentParser, more: str = "", *names: str) -
         "--backend", choices=["auto", "process", "docker", *names], default="auto",
         help=f"auto (default): docker where an engine answers, else process{more}",
     )  # fmt: skip
-
-
-def _default_jobs() -> int:
-    """Nodes mostly wait, so two at once do no harm even on one processor."""
-    return max(2, min(8, os.cpu_count() or 2))
-
-
-def _at_least_one(text: str) -> int:
-    number = int(text) if text.isdigit() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
-    return number
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1000:
-        raise argparse.ArgumentTypeError(f"{text} is not a factor such as 1.5 or 3")
-    return number
 
 
 def _say(line: str) -> None:

@@ -257,6 +257,22 @@ MUTANTS = (
         },
     ),
     Mutant(
+        name="calls-a-loss-a-finish",
+        breaks="Tells that a download is finished when its last source is lost.",
+        edits=(
+            Edit(
+                "games.py",
+                old="            failed = messages.DownloadPeersGone(game_id=game_id)\n",
+                new="            none = messages.Throughput(\n"
+                "                bytes=0, duration_ms=1, mib_per_s=0, mbit_per_s=0, chunks=0\n"
+                "            )\n"
+                "            failed = messages.DownloadFinished(game_id=game_id, "
+                "throughput=none)\n",
+            ),
+        ),
+        noticed_by={"S19": ("the download fails soon",)},
+    ),
+    Mutant(
         name="swaps-two-blocks",
         breaks="Puts blocks where others belong, and does not look.",
         edits=(
