@@ -38,8 +38,8 @@ class RunInfo:
     backend: str
     seed: int
     versions: Mapping[str, str]
-    peer: str = ""  # the option that names a foreign peer, if one was under test
     started: float = field(default_factory=time.time)
+    peer: str = ""  # the option that names a foreign peer, if one was under test
 
 
 def new_run_folder(runs: Path, backend: str) -> Path:

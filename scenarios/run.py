@@ -96,7 +96,7 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
     )
     settings.save(folder)
     remove_old_runs(request.runs, spare=[folder])
-    info = RunInfo(folder.name, choice.name, request.seed, versions(settings), request.peer)
+    info = RunInfo(folder.name, choice.name, request.seed, versions(settings), peer=request.peer)
     reporter = Reporter(folder, info, chosen, request.verbosity)
     ordered = run_order(chosen.values(), read_durations(request.durations, choice.name))
     try:

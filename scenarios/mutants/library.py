@@ -301,7 +301,7 @@ MUTANTS = (
         noticed_by={
             "S35": ("client learns of the games of source",),
         },
-        hurry=0.25,
+        hurry=0.4,
     ),
     Mutant(
         name="touches-what-it-scans",

@@ -247,7 +247,7 @@ MUTANTS = (
                 "alpha sends nothing any more",
             ),
         },
-        hurry=0.2,
+        hurry=0.4,
     ),
     Mutant(
         name="ignores-its-upload-limit",

@@ -228,7 +228,7 @@ MUTANTS = (
         noticed_by={
             "S39": ("what bravo sends after the stream",),
         },
-        hurry=0.2,
+        hurry=0.4,
     ),
     Mutant(
         name="wipes-what-is-installed",
