@@ -62,6 +62,11 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
     pairs = pairs_of(mutants, chosen, full=request.full)
     folder = new_run_folder(request.root / "runs", "audit")
     began = time.monotonic()
+    print(
+        f"{len(mutants)} mutants and the real peer under {len(chosen)} scenarios: {len(pairs)} "
+        f"pairs, {request.jobs} at once, into {shown_path(folder)}",
+        flush=True,
+    )
     make_peers(mutants, ROOT / PACKAGE, folder / PEERS)
     settings = RunSettings(
         run_id=folder.name,
@@ -76,11 +81,6 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
     save_pairs(folder, in_order(pairs, chosen, durations, alone))
     remove_old_runs(request.root / "runs", spare=[folder])
     progress = Progress({mutant.name: mutant for mutant in mutants}, len(pairs), request.verbosity)
-    print(
-        f"{len(mutants)} mutants and the real peer under {len(chosen)} scenarios: {len(pairs)} "
-        f"pairs, {request.jobs} at once, into {shown_path(folder)}",
-        flush=True,
-    )
     try:
         with terminate_like_ctrl_c():
             code = pytest.main(_arguments(request, folder, chosen), plugins=[progress])

@@ -23,7 +23,8 @@ goes on as if nothing was: a mutant that crashes or hangs proves nothing.
 in `lan.check.equal("chunks by source", ...)`. All of them have to, and a scenario goes on from a
 failed check to show the others. Name the checks that are about what is broken; what else turns red
 in their wake is recorded by itself. A wait may be named too, by the `what` in its failure; then,
-and only then, its deadline is what it takes.
+and only then, its deadline is what it takes: `hurry=0.4` shortens all deadlines of that mutant.
+`alone=True` is for one that spoils what all scenarios share, such as a fixture.
 
     ./justw peer-cli-audit --mutant plans-all-on-one
 

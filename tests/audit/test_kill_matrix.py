@@ -91,6 +91,18 @@ def test_a_scenario_that_fails_with_the_real_peer_proves_nothing() -> None:
     assert "S1 fails with the real peer, so nothing is proven there: size" in lacking.problems
 
 
+def test_what_cannot_be_run_here_is_no_failure() -> None:
+    skipped = [outcome(name, skipped="no small disk") for name in (REAL_PEER, "one", "two")]
+    nothing_ran = [Outcome(one.pair, {}, {}, "", "", one.skipped, 0.0) for one in skipped]
+    assert list(matrix(*nothing_ran[1:], real=nothing_ran[0]).problems) == []
+    assert list(matrix().problems) == [
+        "S1 kills no mutant",
+        "every: no mutant turns this red: always: tidy",
+        "S1: no mutant turns this red: who served",
+        "S1: no mutant turns this red: size",
+    ]
+
+
 def test_what_nobody_expects_is_told_and_counts_for_nothing() -> None:
     names = {"S1": "First", "S2": "Second"}
     mutants = [Mutant("one", "Breaks it.", (), {"S1": ("who served",)})]
