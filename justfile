@@ -20,6 +20,12 @@ venv:
 peer-cli-tests *ids_and_options: venv
     @{{ python }} -m scenarios run "$@"
 
+# Prove the scenarios by running them against mutants; IDs, --mutant NAME, --full; see --help.
+[group('scenarios')]
+[no-exit-message]
+peer-cli-audit *ids_and_options: venv
+    @{{ python }} -m scenarios audit "$@"
+
 # List the scenarios: ID, name, what each proves.
 [group('scenarios')]
 [no-exit-message]
@@ -68,11 +74,13 @@ peer-cli-clean *options: venv
 peer-cli-matrix *options: venv
     @{{ python }} -m scenarios matrix --write "$@"
 
-# Everything: lint, unit tests, all scenarios as processes and, where an engine answers, in Docker.
+# Everything: lint, unit tests, all scenarios as processes and, where an engine answers, in Docker;
+# then the audit, which proves that these scenarios can fail.
 [group('project')]
 [no-exit-message]
 test: lint unit
     @{{ python }} -m scenarios run --backend all
+    @{{ python }} -m scenarios audit --quiet
 
 # What CI runs at night, all of it or PARTS: process docker repeats audit benchmarks.
 [group('project')]

@@ -3,6 +3,7 @@
 import argparse
 import os
 import secrets
+import shlex
 import shutil
 import sys
 import textwrap
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from scenarios import looking_back, matrix
+from scenarios.audit import command as audit_command
+from scenarios.audit.mutant import MutantError, mutants_by_scenario
 from scenarios.backends import ready_image, remove_left_overs
 from scenarios.compare import CompareError
 from scenarios.core.backends.base import BackendError
@@ -19,6 +22,7 @@ from scenarios.core.backends.choose import BackendName, Choice, choose_backend
 from scenarios.discovery import FAMILIES, DiscoveryError, discover, select
 from scenarios.history import HistoryError
 from scenarios.ids import UnknownScenarioError
+from scenarios.options import at_least_one, default_jobs, positive
 from scenarios.report.reading import ReportError
 from scenarios.results import KEPT_RUNS
 from scenarios.run import (
@@ -69,6 +73,10 @@ or as JSON. Ctrl-C, Ctrl-D and quit end the peer gracefully; its games and its i
 On a pipe it is all raw: JSON lines in, JSON lines out, nothing else on stdout."""
 
 
+class UsageError(Exception):
+    """Options that do not go together; the message says which."""
+
+
 def main(
     arguments: Sequence[str] | None = None,
     *,
@@ -94,6 +102,8 @@ def main(
         ReportError,
         CompareError,
         NoResultsError,
+        UsageError,
+        MutantError,
     ) as error:
         return _complain(error, USAGE)
     except (BackendError, HistoryError) as error:
@@ -116,7 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
     _add_backend(run, "; all: process, then docker where an engine answers", "all")
     run.add_argument(
-        "-j", "--jobs", type=_at_least_one, default=_default_jobs(), metavar="N",
+        "-j", "--jobs", type=at_least_one, default=default_jobs(), metavar="N",
         help="scenarios at once (default here: %(default)s)",
     )  # fmt: skip
     run.add_argument(
@@ -130,7 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
         "needs tcpdump and the right to capture",
     )  # fmt: skip
     run.add_argument(
-        "--timeout-factor", type=_positive, default=1.0, metavar="F",
+        "--timeout-factor", type=positive, default=1.0, metavar="F",
         help="stretch every deadline, for a slow or busy machine (default: 1)",
     )  # fmt: skip
     run.add_argument(
@@ -143,13 +153,23 @@ def build_parser() -> argparse.ArgumentParser:
         help="run in an order drawn from the seed; scenarios that measure still come last",
     )  # fmt: skip
     run.add_argument(
-        "--repeat", type=_at_least_one, metavar="N",
+        "--repeat", type=at_least_one, metavar="N",
         help="run each scenario N times; each turn has a folder of its own, runs/…/<ID>/<turn>",
     )  # fmt: skip
     run.add_argument(
         "--until-fail", action="store_true",
         help=f"end the run at the first failure; repeats {UNTIL_FAIL_REPEATS} times at most, or "
         "what --repeat says",
+    )  # fmt: skip
+    foreign = run.add_mutually_exclusive_group()
+    foreign.add_argument(
+        "--peer-command", type=shlex.split, default=[], metavar="CMD",
+        help="put the peer that this command starts under the scenarios, each as a process; it is "
+        "given the flags of this project's peer",
+    )  # fmt: skip
+    foreign.add_argument(
+        "--peer-image", default="", metavar="IMAGE",
+        help="put the peer that is this Docker image's entry point under the scenarios",
     )  # fmt: skip
     loudness = run.add_mutually_exclusive_group()
     loudness.add_argument(
@@ -165,6 +185,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--no-color", action="store_false", dest="colour",
         help="no colours on a terminal either; so does the environment variable NO_COLOR",
     )  # fmt: skip
+
+    audit = _add_command(
+        commands, "audit", "run the scenarios against broken peers", audit_command.ABOUT,
+        audit_command.EXIT_CODES,
+    )  # fmt: skip
+    audit_command.add_options(audit, default_jobs=2 * default_jobs())
 
     listing = _add_command(commands, "list", "list scenarios", "List scenarios.")
     listing.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
@@ -205,12 +231,14 @@ def _run(options: argparse.Namespace, families: Iterable[str], root: Path) -> in
         random_order=options.random_order,
         verbosity=options.verbosity,
         colour=options.colour,
+        peer_command=tuple(options.peer_command),
+        peer_image=options.peer_image,
         root=root,
         say_of_image=_say if options.verbosity > 0 else _briefly(),
     )
     _sweep_quietly()
     code = PASSED
-    for choice in _choices(options.backend):
+    for choice in _choices(_backend_for(options)):
         one = run_scenarios(request, choice, chosen)
         if one == INTERRUPTED:
             return one
@@ -222,6 +250,27 @@ def _seed(options: argparse.Namespace) -> int:
     if options.seed is not None:
         return int(options.seed)
     return secrets.randbelow(10**6) if options.random_order else DEFAULT_SEED
+
+
+def _audit(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
+    chosen = select(options.ids, families)
+    _sweep_quietly()
+    return audit_command.audit(options, chosen, root)
+
+
+def _backend_for(options: argparse.Namespace) -> BackendName | Literal["all"]:
+    """Return the backend that was asked for, or the one that a foreign peer runs on."""
+    wanted: BackendName | Literal["all"] = options.backend
+    runs_on: BackendName
+    if options.peer_command:
+        option, runs_on = "--peer-command", "process"
+    elif options.peer_image:
+        option, runs_on = "--peer-image", "docker"
+    else:
+        return wanted
+    if wanted not in ("auto", runs_on):
+        raise UsageError(f"{option} needs --backend {runs_on}, not {wanted}.")
+    return runs_on
 
 
 def _choices(backend: BackendName | Literal["all"]) -> list[Choice]:
@@ -273,19 +322,21 @@ def _clean(_options: argparse.Namespace, _families: Iterable[str], _root: Path) 
 
 def _matrix(options: argparse.Namespace, families: Iterable[str], root: Path) -> int:
     infos = [found.info for found in discover(families).values()]
+    mutants = mutants_by_scenario()
     if options.write or options.log:
         old = matrix.PATH.read_text(encoding="utf-8") if matrix.PATH.exists() else ""
-        text = matrix.with_matrix(old, infos)
+        text = matrix.with_matrix(old, infos, mutants)
         if options.log:
             text = matrix.with_log(text, log_row(read_results(root / RUNS / options.log)))
         matrix.PATH.write_text(text, encoding="utf-8")
     else:
-        print(matrix.matrix_table(infos))
+        print(matrix.matrix_table(infos, mutants))
     return PASSED
 
 
 COMMANDS = {
     "run": _run,
+    "audit": _audit,
     "list": _list,
     "live": _live,
     "image": _image,
@@ -323,28 +374,6 @@ def _add_backend(parser: argparse.ArgumentParser, more: str = "", *names: str) -
         "--backend", choices=["auto", "process", "docker", *names], default="auto",
         help=f"auto (default): docker where an engine answers, else process{more}",
     )  # fmt: skip
-
-
-def _default_jobs() -> int:
-    """Nodes mostly wait, so two at once do no harm even on one processor."""
-    return max(2, min(8, os.cpu_count() or 2))
-
-
-def _at_least_one(text: str) -> int:
-    number = int(text) if text.isdigit() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
-    return number
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1000:
-        raise argparse.ArgumentTypeError(f"{text} is not a factor such as 1.5 or 3")
-    return number
 
 
 def _say(line: str) -> None:

@@ -1,6 +1,6 @@
 """PEER_CLI_SCENARIOS.md: the matrix, written from the scenarios' own data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from scenarios.core.scenario import ScenarioInfo
@@ -18,7 +18,9 @@ _FRAME = f"""\
 # The scenarios
 
 Each row is a pytest function in `scenarios/` marked with `@scenario`, which carries the ID, the
-name and what it proves. Run one with `./justw peer-cli-tests S7`.
+name and what it proves. Run one with `./justw peer-cli-tests S7`. The last column names the
+mutants (peers with one behaviour broken, `scenarios/mutants/`) that it is proven by: run these with
+`./justw peer-cli-audit S7`.
 
 {BEGIN}
 {END}
@@ -30,16 +32,23 @@ name and what it proves. Run one with `./justw peer-cli-tests S7`.
 """
 
 
-def matrix_table(infos: Iterable[ScenarioInfo]) -> str:
-    """Return the Markdown table, one row per scenario, without a trailing newline."""
-    rows = ["| ID | Name | Proves |", "|---|---|---|"]
+def matrix_table(infos: Iterable[ScenarioInfo], mutants: Mapping[str, Iterable[str]]) -> str:
+    """Return the Markdown table, one row per scenario, without a trailing newline.
+
+    ``mutants`` are those that each scenario is meant to notice, by its ID.
+    """
+    rows = ["| ID | Name | Proves | Mutants |", "|---|---|---|---|"]
     for info in infos:
         alone = " *(measures: runs alone)*" if info.measures else ""
-        rows.append(f"| {info.id} | {_cell(info.name)} | {_cell(info.proves)}{alone} |")
+        names = ", ".join(sorted(mutants.get(info.id, ())))
+        cells = (info.id, _cell(info.name), _cell(info.proves) + alone, names)
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def with_matrix(document: str, infos: Iterable[ScenarioInfo]) -> str:
+def with_matrix(
+    document: str, infos: Iterable[ScenarioInfo], mutants: Mapping[str, Iterable[str]]
+) -> str:
     """Return the document with the table between its two marks replaced.
 
     A document without the marks is replaced as a whole.
@@ -48,7 +57,7 @@ def with_matrix(document: str, infos: Iterable[ScenarioInfo]) -> str:
         document = _FRAME
     before, _, rest = document.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{matrix_table(infos)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{matrix_table(infos, mutants)}\n{END}{after}"
 
 
 def with_log(document: str, row: str) -> str:

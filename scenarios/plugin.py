@@ -10,7 +10,7 @@ import inspect
 import shutil
 import textwrap
 from collections.abc import Generator, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,20 @@ _folder = pytest.StashKey[Path]()
 _session = pytest.StashKey[Session]()
 _verdict = pytest.StashKey["Verdict"]()
 _repetition = pytest.StashKey[int]()
+_variant = pytest.StashKey["Variant"]()
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A scenario once more, with another peer: as the audit runs it.
+
+    It goes on from failed checks, and leaves its record below the run's folder ``name``.
+    """
+
+    name: str
+    peer_command: tuple[str, ...]
+    hurry: float = 1.0  # factor on all deadlines, on top of the run's
+    alone: bool = False  # runs alone on the machine, as scenarios that measure do
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,17 +84,37 @@ def pytest_pycollect_makeitem(
     if info is None:
         return None
     settings = collector.config.stash[_settings]
-    items = []
-    for repetition in range(1, settings.repeat + 1):
-        item: pytest.Function = pytest.Function.from_parent(
-            collector,
-            name=name if settings.repeat == 1 else f"{name}[{repetition}]",
-            originalname=name,
-        )
-        item.stash[_repetition] = repetition
-        item.add_marker(pytest.mark.timeout(info.timeout_s * settings.timeout_factor))
-        items.append(item)
-    return items
+    if settings.repeat == 1:
+        return [scenario_item(collector, name, obj, info)]
+    return [
+        scenario_item(collector, name, obj, info, repetition=repetition)
+        for repetition in range(1, settings.repeat + 1)
+    ]
+
+
+def scenario_item(
+    collector: pytest.Module | pytest.Class,
+    name: str,
+    function: object,
+    info: ScenarioInfo,
+    *,
+    variant: Variant | None = None,
+    repetition: int | None = None,
+) -> pytest.Function:
+    """Return the item of a scenario, of a variant of it, or of one of its repetitions."""
+    which = variant.name if variant else repetition
+    item: pytest.Function = pytest.Function.from_parent(
+        collector,
+        name=f"{name}[{which}]" if which else name,
+        originalname=name,
+        callobj=function,
+    )
+    factor = collector.config.stash[_settings].timeout_factor
+    item.add_marker(pytest.mark.timeout(info.timeout_s * factor))
+    item.stash[_repetition] = repetition or 1
+    if variant:
+        item.stash[_variant] = variant
+    return item
 
 
 # --- what scenarios are given ---------------------------------------------------------------------
@@ -108,6 +142,13 @@ def seed(run_settings: RunSettings) -> int:
 def timeouts(run_settings: RunSettings) -> Timeouts:
     """The deadlines, stretched as the run wants them."""
     return Timeouts(run_settings.timeout_factor)
+
+
+@pytest.fixture
+def peer_command(request: pytest.FixtureRequest, run_settings: RunSettings) -> tuple[str, ...]:
+    """The command of the peer under test as a process; empty: the family's own."""
+    variant = request.node.stash.get(_variant, None)
+    return variant.peer_command if variant else run_settings.peer_command
 
 
 @pytest.fixture(scope="session")
@@ -146,11 +187,13 @@ def session(
     missing = sorted(need.value for need in info.needs - backend.capabilities)
     if missing:
         raise Unsupported(f"the backend {backend.name} has no {' and no '.join(missing)} here")
+    variant = request.node.stash.get(_variant, None)
     made = Session(
         backend,
         scenario_folder,
-        timeouts=timeouts,
+        timeouts=Timeouts(timeouts.factor * variant.hurry) if variant else timeouts,
         clock=Clock(run_settings.clock_start),
+        goes_on=variant is not None,
         pcap=run_settings.pcap,
     )
     request.node.stash[_session] = made
@@ -182,7 +225,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     in order, so they wait for the rest and nothing waits for them but their like.
     """
     info = info_of(item)
-    alone = info is not None and info.measures
+    variant = item.stash.get(_variant, None)
+    alone = (info is not None and info.measures) or (variant is not None and variant.alone)
     with (item.config.stash[_folder] / ".alone").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         return (yield)
@@ -249,8 +293,8 @@ def pytest_runtest_makereport(
                 ("evidence", result.evidence),
             ]
         )
-        keep = item.config.stash[_settings].keep or verdict.outcome == "failed"
-        if not keep:
+        failed = verdict.outcome == "failed" and _variant not in item.stash
+        if not failed and not item.config.stash[_settings].keep:
             shutil.rmtree(_scenario_folder(item) / WORK, ignore_errors=True)
     return report
 
@@ -294,7 +338,7 @@ def _shown(statement: object) -> str:
 
 
 def _result(item: pytest.Item, info: ScenarioInfo, verdict: Verdict) -> ScenarioResult:
-    judged = item.stash.get(_session, None)
+    judged = session_of(item)
     return ScenarioResult(
         id=info.id,
         name=info.name,
@@ -317,8 +361,15 @@ def _info(item: pytest.Item) -> ScenarioInfo:
     return info
 
 
+def session_of(item: pytest.Item) -> Session | None:
+    """Return the nodes of a scenario that has run, or None if it never got to have any."""
+    return item.stash.get(_session, None)
+
+
 def _scenario_folder(item: pytest.Item) -> Path:
-    return item.config.stash[_folder] / _folder_name(item)
+    variant = item.stash.get(_variant, None)
+    folder = item.config.stash[_folder]
+    return (folder / variant.name if variant else folder) / _folder_name(item)
 
 
 def _folder_name(item: pytest.Item) -> str:

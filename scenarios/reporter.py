@@ -141,9 +141,7 @@ class Reporter:
             for line in result.failure.splitlines():
                 self._write(f"    {line}")
             self._write(f"    folder: {shown_path(self.folder / result.folder)}")
-            self._write(
-                f"    again:  {again_command(result.id, self.info.backend, self.info.seed)}"
-            )
+            self._write(f"    again:  {again_command(result.id, self.info)}")
 
     def _write(self, line: str | Text, *, brief: bool = False) -> None:
         text = Text(line) if isinstance(line, str) else line
@@ -153,10 +151,11 @@ class Reporter:
             self.console.print(text, soft_wrap=True)
 
 
-def again_command(ids: str, backend: str, seed: int = DEFAULT_SEED) -> str:
-    """Return the command that runs these scenarios once more."""
-    seeded = "" if seed == DEFAULT_SEED else f" --seed {seed}"
-    return f"./justw peer-cli-tests {ids} --backend {backend}{seeded}"
+def again_command(ids: str, info: RunInfo) -> str:
+    """Return the command that runs these scenarios of a run once more."""
+    seeded = "" if info.seed == DEFAULT_SEED else f"--seed {info.seed}"
+    words = ["./justw peer-cli-tests", ids, f"--backend {info.backend}", seeded, info.peer]
+    return " ".join(filter(None, words))
 
 
 def tally(results: Sequence[ScenarioResult]) -> list[str]:

@@ -48,6 +48,7 @@ class RunInfo:
     seed: int
     versions: Mapping[str, str]
     started: float = field(default_factory=time.time)
+    peer: str = ""  # the option that names a foreign peer, if one was under test
 
 
 def new_run_folder(runs: Path, backend: str) -> Path:

@@ -1,6 +1,7 @@
 """One run: scenarios in, a folder with results and an exit code out."""
 
 import platform
+import shlex
 import signal
 import sys
 import tempfile
@@ -51,6 +52,8 @@ class RunRequest:
     random_order: bool = False  # drawn from the seed
     verbosity: int = 0
     colour: bool = True  # where a terminal shows it
+    peer_command: tuple[str, ...] = ()
+    peer_image: str = ""
     root: Path = ROOT
     say_of_image: Callable[[str], None] = print  # takes each line of an image being built
 
@@ -63,6 +66,14 @@ class RunRequest:
     def history(self) -> Path:
         """Where the history of earlier runs is."""
         return self.root / HISTORY
+
+    @property
+    def peer(self) -> str:
+        """The option that names a foreign peer, or ""."""
+        if self.peer_image:
+            return f"--peer-image {shlex.quote(self.peer_image)}"
+        command = shlex.join(self.peer_command)
+        return f"--peer-command {shlex.quote(command)}" if command else ""
 
 
 def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Found]) -> int:
@@ -88,10 +99,12 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
         timeout_factor=request.timeout_factor,
         seed=request.seed,
         repeat=request.repeat,
+        peer_command=request.peer_command,
+        peer_image=request.peer_image,
     )
     settings.save(folder)
     remove_old_runs(request.runs, spare=[folder])
-    info = RunInfo(folder.name, choice.name, request.seed, versions(settings))
+    info = RunInfo(folder.name, choice.name, request.seed, versions(settings), peer=request.peer)
     durations = _durations(request.history, choice.name)
     turns = run_order(
         chosen.values(),

@@ -22,6 +22,8 @@ class RunSettings:
     timeout_factor: float = 1.0
     seed: int = DEFAULT_SEED
     repeat: int = 1
+    peer_command: tuple[str, ...] = ()  # of a foreign peer, as a process; empty: this project's
+    peer_image: str = ""  # of a foreign peer, in a container
 
     def save(self, run_folder: Path) -> None:
         """Write the settings into the run's folder."""

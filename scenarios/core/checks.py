@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Container
 from pathlib import Path
 from typing import Any
 
-from scenarios.core.errors import CheckFailed
+from scenarios.core.errors import Cause
 from scenarios.core.scene import CheckKind, CheckResult, Scene
 from scenarios.core.trees import Ignore, Tree, differences, tree
 
@@ -12,7 +12,10 @@ DIFFERENCES_SHOWN = 40
 
 
 class Checks:
-    """The expectations of one scenario. ``what`` names each and is the same in every run."""
+    """The expectations of one scenario. ``what`` names each and is the same in every run.
+
+    One that does not hold raises CheckFailed, unless the scene goes on.
+    """
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -54,7 +57,8 @@ class Checks:
         absent = [str(root) for root in (got, want) if not root.is_dir()]
         if absent:
             self._judge(what, f"there is no folder {' and no folder '.join(absent)}")
-        self.same_tree(what, tree(got, ignore), tree(want, ignore))
+        else:
+            self.same_tree(what, tree(got, ignore), tree(want, ignore))
 
     def raises(
         self, what: str, error: type[Exception], action: Callable[[], object], containing: str = ""
@@ -67,30 +71,28 @@ class Checks:
         else:
             self._judge(what, f"it was accepted, with {result!r}")
 
+    def given(self, what: str, condition: object, detail: str = "") -> None:
+        """Check what the scenario itself stands on: no peer can break it, so no mutant has to."""
+        found = "" if condition else detail or f"it does not hold (got {condition!r})"
+        self._scene.judged(self._result(what, "given", found))
+
     def always(self, what: str, findings: Collection[str]) -> bool:
         """Record an always-on check; returns whether it passed and does not raise."""
-        detail = "\n  ".join(findings)
-        self._record(what, "always", detail)
+        self._scene.checked(self._result(what, "always", "\n  ".join(findings)))
         return not findings
 
-    def _judge(self, what: str, detail: str) -> None:
-        self._record(what, "check", detail)
-        if detail:
-            raise CheckFailed(what, detail)
+    def always_equal(self, what: str, got: object, want: object) -> None:
+        """Check ``got == want``, unasked, as the family's own steps do wherever they are taken."""
+        detail = "" if got == want else _got_want(got, want)
+        self._scene.judged(self._result(f"always: {what}", "always", detail))
 
-    def _record(self, what: str, kind: CheckKind, detail: str) -> None:
+    def _judge(self, what: str, detail: str) -> None:
+        self._scene.judged(self._result(what, "check", detail))
+
+    def _result(self, what: str, kind: CheckKind, detail: str) -> CheckResult:
         now = self._scene.clock.now()
-        self._scene.checked(
-            CheckResult(
-                what=what,
-                kind=kind,
-                passed=not detail,
-                at=now,
-                since=now,
-                detail=detail,
-                cause="check" if detail else None,
-            )
-        )
+        cause: Cause | None = "check" if detail else None
+        return CheckResult(what, kind, not detail, now, now, detail=detail, cause=cause)
 
 
 def _value(found: dict[Any, Any], key: object) -> str:

@@ -9,7 +9,6 @@ from scenarios.core.always import Ending, NodeStory, is_shutdown
 from scenarios.core.backends.base import Ended, Handle, Mount, NodeSpec
 from scenarios.core.errors import (
     Cause,
-    CheckFailed,
     CommandFailed,
     NodeGone,
     UnsupportedCommand,
@@ -185,14 +184,14 @@ class Node:
         except UnsupportedCommand:
             raise
         except CommandFailed as error:
-            if containing in error.error:
-                self._record(title, "")
-                return error
-            detail = f"the error should contain {containing!r}, but is: {error.error}"
+            met, detail = error, ""
+            if containing not in error.error:
+                detail = f"the error should contain {containing!r}, but is: {error.error}"
         else:
             detail = f"it was accepted, with {data!r}"
-        self._record(title, detail)
-        raise CheckFailed(title, detail)
+            met = CommandFailed(self.label, command, "", detail)
+        self._scene.judged(self._result(title, detail))
+        return met
 
     def send_line(self, line: str | bytes) -> Window:
         """Send one raw line, whatever it is; the returned window begins just before it."""
@@ -237,7 +236,7 @@ class Node:
         if self.log.ended is None:
             title = f"{self.label}: ends"
             detail = f"it still runs {scene.clock.now() - began:.1f} s after it should have ended."
-            self._record(title, detail)
+            self._scene.checked(self._result(title, detail))
             raise WaitFailed(title, detail, scene.timeout_cause(), scene.picture())
         return self.log.ended.exit_code
 
@@ -304,9 +303,7 @@ class Node:
         if ended is not None:
             raise NodeGone(f"Cannot {what} {self.label}: it {describe_end(ended)} before.")
 
-    def _record(self, what: str, detail: str) -> None:
+    def _result(self, what: str, detail: str) -> CheckResult:
         now = self._scene.clock.now()
         cause: Cause | None = "check" if detail else None
-        self._scene.checked(
-            CheckResult(what, "check", not detail, now, now, self.label, detail, cause)
-        )
+        return CheckResult(what, "check", not detail, now, now, self.label, detail, cause)

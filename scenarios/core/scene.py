@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, TypeAlias
 
-from scenarios.core.errors import Cause
+from scenarios.core.errors import Cause, CheckFailed
 from scenarios.core.timeouts import STILL_MOVING_S, Timeouts
 
-CheckKind: TypeAlias = Literal["check", "wait", "always"]
+CheckKind: TypeAlias = Literal["check", "wait", "always", "given"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,15 @@ class Scene:
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
+        goes_on: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
         self.observer = observer
+        # A failed check does not end the scenario: the audit wants to see all that fail.
+        self.goes_on = goes_on
         self.condition = threading.Condition()  # of all logs: a wait ends when any node dies
         self.checks: list[CheckResult] = []
         self.faults: list[FaultRecord] = []
@@ -161,6 +164,12 @@ class Scene:
         """Record one expectation."""
         self.checks.append(result)
         self.record("check", **{"check_kind": result.kind, **_without(asdict(result), "kind")})
+
+    def judged(self, result: CheckResult) -> None:
+        """Record one expectation; raises CheckFailed when it failed, unless the scene goes on."""
+        self.checked(result)
+        if not result.passed and not self.goes_on:
+            raise CheckFailed(result.what, result.detail)
 
     def faulted(self, fault: FaultRecord) -> None:
         """Record one fault."""

@@ -41,10 +41,14 @@ class Session:
         clock: Clock | None = None,
         observer: Observer | None = None,
         pcap: bool = False,
+        goes_on: bool = False,
     ) -> None:
+        """With ``goes_on`` a failed check ends the scenario only when it has gone all its way."""
         self.backend = backend
         self.folder = folder
-        self.scene = Scene(folder, timeouts=timeouts, clock=clock, observer=observer)
+        self.scene = Scene(
+            folder, timeouts=timeouts, clock=clock, observer=observer, goes_on=goes_on
+        )
         self.check = Checks(self.scene)
         self.faults = Faults(self.scene)
         self.nodes: list[Node] = []
@@ -103,7 +107,8 @@ class Session:
     def finish(self) -> None:
         """End all nodes as a user would, judge what they said, and remove everything.
 
-        Raises CheckFailed with all findings of the always-on checks.
+        Raises CheckFailed with all findings of the always-on checks, behind those of the checks
+        that the scenario has gone on from.
         """
         try:
             findings = [("faults", self.faults.settle()), *self._added(while_running=True)]
@@ -111,6 +116,8 @@ class Session:
             findings += [*self._generic(), *self._added(while_running=False)]
         finally:
             self.remove()
+        if self.scene.goes_on:
+            findings = [*self._failed_checks(), *findings]
         wrong = [(what, found) for what, found in findings if found]
         if not wrong:
             return
@@ -209,6 +216,13 @@ class Session:
             with suppress(WaitFailed):
                 if node.running:
                     node.wait_exit(timeout)
+
+    def _failed_checks(self) -> list[tuple[str, list[str]]]:
+        return [
+            (check.what, [check.detail])
+            for check in self.scene.checks
+            if check.kind == "check" and not check.passed
+        ]
 
     def _generic(self) -> list[tuple[str, list[str]]]:
         findings = generic_findings([node.story() for node in self.nodes])

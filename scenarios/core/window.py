@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from scenarios.core.errors import Cause, CheckFailed, WaitFailed
+from scenarios.core.errors import Cause, WaitFailed
 from scenarios.core.log import Event, Line, NodeLog, describe_end, event_of, show
 from scenarios.core.scene import CheckResult
 from scenarios.core.timeouts import EVENT_S
@@ -129,7 +129,7 @@ class Window:
         """Check that no such event is in the window.
 
         Call it after a terminal event, on the window of the whole operation: a window without any
-        event proves nothing and fails. Raises CheckFailed.
+        event proves nothing and fails. Raises CheckFailed, unless the scene goes on.
         """
         scene = self.log.scene
         title = what or f"{self.log.node}: no {' or '.join(names)}"
@@ -138,12 +138,11 @@ class Window:
         else:
             met = [show(event.line) for event in self.events(*names, **fields)]
             detail = "\n  ".join(["came nevertheless:", *met]) if met else ""
-        now, cause = scene.clock.now(), _cause(detail)
-        scene.checked(
+        now = scene.clock.now()
+        cause: Cause | None = "check" if detail else None
+        scene.judged(
             CheckResult(title, "check", not detail, now, now, self.log.node, detail, cause)
         )
-        if detail:
-            raise CheckFailed(title, detail)
 
     def _scan(
         self,
@@ -235,10 +234,6 @@ class _Search(Generic[T]):
         if self.over:
             self._window.log.scene.condition.notify_all()
         return self.over
-
-
-def _cause(detail: str) -> Cause | None:
-    return "check" if detail else None
 
 
 def _matches(

@@ -7,11 +7,15 @@ import pytest
 
 from scenarios.core.session import Session
 from scenarios.lan_spread.lan import Lan
+from scenarios.lan_spread.specs import foreign_peer
+from scenarios.settings import RunSettings
 
 
 @pytest.fixture
-def lan(session: Session, work_folder: Path) -> Iterator[Lan]:
+def lan(
+    session: Session, work_folder: Path, run_settings: RunSettings, peer_command: tuple[str, ...]
+) -> Iterator[Lan]:
     """A local network without any peer yet."""
-    made = Lan(session, work_folder)
+    made = Lan(session, work_folder, foreign_peer(peer_command, run_settings.peer_image))
     yield made
     made.close()

@@ -110,8 +110,8 @@ class Peer:
         ]
         for other, theirs, reply in under_way:
             data = self._accepted(reply, f"connect to {other}")
-            self._check.equal(
-                f"{self}: connect to {other} tells id and address",
+            self._check.always_equal(
+                "connect tells id and address",
                 (data.get("peer_id"), data.get("addr")),
                 (other.peer_id, other.addr),
             )

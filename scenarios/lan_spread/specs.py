@@ -2,14 +2,15 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import fixtures
 from scenarios.core.backends.base import Mount, NodeSpec, OwnAddress, Placed, Program
 from scenarios.lan_spread.games import Thing
 
-PEER = Program(command=(sys.executable, "-P", "-m", "peer_cli"))
+PEER_COMMAND = (sys.executable, "-P", "-m", "peer_cli")
+PEER = Program(command=PEER_COMMAND)
 # The entry point of the peer's image, where something has to run in front of it.
 _IN_IMAGE = ("python", "-P", "-m", "peer_cli")
 _WIRE_CLIENT = Mount(Path(__file__).with_name("wire_client.py"))
@@ -59,6 +60,14 @@ def peer(
     return PeerSpec(name, things=tuple(games), flags=every, disk_bytes=disk_bytes, metered=metered)
 
 
+def foreign_peer(command: tuple[str, ...] = (), image: str = "") -> Program:
+    """Return how a peer is called that is another command (as a process) or image, or neither.
+
+    Whatever it is, it is given the flags of CONTRACT section 2.
+    """
+    return Program(command=command or PEER_COMMAND, image=image or None)
+
+
 def peer_node(spec: PeerSpec, games: Mount, state: Mount, program: Program) -> NodeSpec:
     """Return the node of a peer with these folders."""
     return NodeSpec(
@@ -77,11 +86,11 @@ def peer_node(spec: PeerSpec, games: Mount, state: Mount, program: Program) -> N
 
 
 def _metered(program: Program) -> Program:
-    return Program(
-        command=(sys.executable, "-P", Placed(_METERED), *program.command),
-        entrypoint=("python", "-P", Placed(_METERED), *(program.entrypoint or _IN_IMAGE)),
-        image=program.image,
-    )
+    command = (sys.executable, "-P", Placed(_METERED), *program.command)
+    if program.image:  # a foreign one need not have a Python to measure with
+        return replace(program, command=command)
+    entrypoint = ("python", "-P", Placed(_METERED), *(program.entrypoint or _IN_IMAGE))
+    return Program(command, entrypoint)
 
 
 def raw_client_node(name: str) -> NodeSpec:

@@ -49,7 +49,8 @@ def two_clients_one_source(lan: Lan) -> None:
     )
     outbound = [answer for answer, _ in answers]
     lan.check.contains("what the source serves at some moment", outbound, {"alienswarm": 2})
-    lan.check.true("the source was asked during the transfers", len(outbound) >= 3)
+    # Three answers come to any download: at its first progress, its last, and its end.
+    lan.check.true("the source was asked during the transfers", len(outbound) > 4)
     for client, download in zip((first, second), downloads, strict=True):
         lan.check.equal(f"who served {client}", download.served_by(lan.peers), {"source"})
         lan.check.equal(
@@ -149,7 +150,7 @@ def many_small_files(lan: Lan) -> None:
     download = client.download("coh", install=False)
     download.finished()
     want = sorted([*(file.path for file in files), "coh/version.ini"])
-    lan.check.equal("files of the game", len(want), 21)
+    lan.check.given("the game has 21 files", len(want) == 21)
     lan.check.equal("paths of the chunks", sorted(one.path for one in download.chunks()), want)
     lan.check.equal(
         "offset and length of each chunk",

@@ -93,7 +93,7 @@ def first_play(lan: Lan) -> None:
     marker = player.state / MARKER
     original = contents(local)
     emulator = original[EMULATOR]
-    lan.check.equal("lines of the emulator's file with CRLF", emulator.count(b"\r\n"), 4)
+    lan.check.given("the emulator's file has lines with CRLF", emulator.count(b"\r\n") == 4)
     lan.check.true("no marker before", not marker.exists())
 
     lan.step("first play")

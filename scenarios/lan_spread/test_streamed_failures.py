@@ -12,6 +12,7 @@ from scenarios.lan_spread.peers import Peer, local_row
 from scenarios.lan_spread.rar5 import read_headers
 from scenarios.lan_spread.specs import peer
 from scenarios.lan_spread.streams import (
+    STAGING,
     arrived_in_order,
     drains,
     ends_as,
@@ -40,7 +41,7 @@ def next_source_after_a_broken_one(lan: Lan) -> None:
         peer("good", "fixture-bravo"),
         peer("spare", "fixture-bravo"),
     )
-    lan.check.equal("the sources in (IP, port) order", sorted(sources, key=place), sources)
+    lan.check.given("the sources are in (IP, port) order", sorted(sources, key=place) == sources)
     [client] = lan.start(peer("client"))
     # In another order, so that it does not matter who was met first.
     client.connect(spare, good, broken)
@@ -122,7 +123,7 @@ def corrupt_archive(lan: Lan) -> None:
 
     lan.step("a good source behind the corrupt one")
     [second] = lan.start(peer("second", "fixture-launch"))
-    lan.check.equal("their order", sorted([second, source], key=place), [source, second])
+    lan.check.given("the corrupt one comes first", place(source) < place(second))
     client.connect(second)
     stream = client.stream_install("css")
     stream.installed()
@@ -188,7 +189,8 @@ def receiver_cancels_mid_stream(lan: Lan) -> None:
         "download-chunk-finished", game_id="alienswarm", length=MIB, what="the first entry"
     )
     lan.check.equal("what alpha sends before", outbound(alpha), {"alienswarm": 1})
-    lan.check.true("the first entry is staged", any(tree(client.games)))
+    staged = f"alienswarm/{STAGING}/manual.pdf"
+    lan.check.contains("the first entry is staged", tree(client.games), staged)
     client.node.request("cancel-download", game_id="alienswarm")
     is_empty(lan, client, "when the reply has come")
     cancelled = stream.cancelled()

@@ -144,10 +144,10 @@ def solid_archive(lan: Lan) -> None:
     first, second = headers.entries
     unrar = lan.reference_unrar(archive)
     verdict = unrar.request("examine")
-    lan.check.true("the reference UnRAR says that the archive is solid", verdict["solid"])
-    lan.check.true("the reference UnRAR finds it clean", verdict["clean"])
-    lan.check.true("the archive's own header says that it is solid", headers.solid)
-    lan.check.true("its second entry needs the first", second.needs_those_before)
+    lan.check.given("the reference UnRAR says that the archive is solid", verdict["solid"])
+    lan.check.given("the reference UnRAR finds it clean", verdict["clean"])
+    lan.check.given("the archive's own header says that it is solid", headers.solid)
+    lan.check.given("its second entry needs the first", second.needs_those_before)
     client.connect(sender)
 
     lan.step("next to nothing, for what a sender reads besides the archive")
@@ -183,7 +183,7 @@ def solid_archive(lan: Lan) -> None:
         read = (after - before) - (before - at_first)
         lan.check.between("bytes read of the archive", read, size * 0.9, size * 1.5)
         told = f"{read} bytes read of the archive's {size}"
-    lan.check.true("the damage shows to who reads again", not unrar.request("examine")["clean"])
+    lan.check.given("the damage shows to who reads again", not unrar.request("examine")["clean"])
 
     is_streamed(lan, client, "cnctw", "css")
     lan.installed_as("cnctw", client, "fixture-solid")

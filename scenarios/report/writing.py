@@ -76,7 +76,7 @@ def _hash(text: str) -> str:
 
 
 def _again(result: ScenarioResult, results: RunResults) -> str:
-    return again_command(result.id, results.backend, results.seed)
+    return again_command(result.id, results)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -105,6 +105,11 @@ def absent(session):
     session.start(NodeSpec(name="alpha", program=Program(command=("/no/such/program",))))
 
 
+@scenario("S15", name="Told", proves="which peer is under test")
+def told(session, peer_command):
+    session.evidence(" ".join(peer_command))
+
+
 @scenario("S12", name="Measure", proves="runs alone", measures=True)
 def measure(session):
     start(session)

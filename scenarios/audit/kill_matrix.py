@@ -1,0 +1,193 @@
+"""What an audit has proven and what not: verdicts, and the assertions nobody has seen red. Pure.
+
+An assertion is a check of kind "check" of one scenario: a mutant must have turned it red there.
+An always-on check need be red once, in any scenario, since it is the same code in all of them.
+A wait cannot pass without what it waits for, so it need not be turned red; which waits a mutant
+has ended is told all the same.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scenarios.audit.mutant import Mutant
+from scenarios.audit.pairs import REAL_PEER, Judged, Outcome, judge
+from scenarios.ids import sort_key
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioProof:
+    """What proves a scenario: by check and by wait, the mutants that turned it red."""
+
+    id: str
+    name: str
+    real_peer: str  # why it fails with the real peer, empty: it passes
+    killed: Sequence[str]
+    checks: Mapping[str, Sequence[str]]
+    waits: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class KillMatrix:
+    """An audit's result. ``whole`` says whether every expected pair was run."""
+
+    mutants: Sequence[Mutant]
+    judged: Sequence[Judged]  # the expected pairs
+    others: Sequence[Judged]  # with --full, those that nobody expects anything of
+    scenarios: Sequence[ScenarioProof]
+    always: Mapping[str, Sequence[str]]
+    whole: bool
+    problems: Sequence[str] = ()
+
+    @property
+    def unproven(self) -> list[tuple[str, str]]:
+        """The assertions that no mutant has turned red: scenario ID (or "every") and check."""
+        return [
+            *(("every", what) for what, proofs in self.always.items() if not proofs),
+            *(
+                (scenario.id, what)
+                for scenario in self.scenarios
+                for what, proofs in scenario.checks.items()
+                if not proofs
+            ),
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """Return what kill-matrix.json holds."""
+        return {
+            "whole": self.whole,
+            "problems": list(self.problems),
+            "unproven": [{"scenario": one, "check": what} for one, what in self.unproven],
+            "mutants": [
+                {
+                    "name": mutant.name,
+                    "breaks": mutant.breaks,
+                    "noticed_by": {key: list(value) for key, value in mutant.noticed_by.items()},
+                }
+                for mutant in self.mutants
+            ],
+            "pairs": [_row(judged, expected=True) for judged in self.judged]
+            + [_row(judged, expected=False) for judged in self.others],
+            "scenarios": [asdict(scenario) for scenario in self.scenarios],
+            "always": {what: list(proofs) for what, proofs in self.always.items()},
+        }
+
+
+def kill_matrix(
+    mutants: Sequence[Mutant],
+    names: Mapping[str, str],
+    outcomes: Iterable[Outcome],
+    *,
+    whole: bool,
+) -> KillMatrix:
+    """Put an audit's outcomes together; ``names`` are those of the audited scenarios, by ID."""
+    by_name = {mutant.name: mutant for mutant in mutants}
+    real: dict[str, Outcome] = {}
+    judged: list[Judged] = []
+    others: list[Judged] = []
+    for outcome in outcomes:
+        pair = outcome.pair
+        if pair.mutant == REAL_PEER:
+            real[pair.scenario] = outcome
+            continue
+        intended = by_name[pair.mutant].noticed_by.get(pair.scenario, ())
+        (judged if intended else others).append(judge(outcome, intended))
+    judged.sort(key=_order)
+    others.sort(key=_order)
+    scenarios = [
+        _proof(one, names[one], real.get(one), judged) for one in sorted(names, key=sort_key)
+    ]
+    always: dict[str, list[str]] = {}
+    for outcome in real.values():
+        for what, kind in outcome.ran.items():
+            if kind == "always":
+                always.setdefault(what, [])
+    for what, proofs in always.items():
+        proofs += [str(one.outcome.pair) for one in judged if what in one.red]
+    matrix = KillMatrix(mutants, judged, others, scenarios, always, whole)
+    return KillMatrix(mutants, judged, others, scenarios, always, whole, problems=_problems(matrix))
+
+
+def told(judged: Judged) -> str:
+    """Return in one line what came of a pair."""
+    outcome = judged.outcome
+    match judged.verdict:
+        case "killed":
+            return "; ".join(judged.by)
+        case "killed-otherwise" if judged.missing and (judged.by or judged.also):
+            seen = "; ".join([*judged.by, *judged.also])
+            return f"not red: {'; '.join(judged.missing)} (red: {seen})"
+        case "killed-otherwise":
+            return "; ".join(judged.also) or outcome.error
+        case "crashed":
+            return outcome.crash.splitlines()[0]
+        case "skipped":
+            return outcome.skipped
+        case _:
+            return "nothing turned red"
+
+
+def _problems(matrix: KillMatrix) -> list[str]:
+    problems = [
+        f"{one.id} fails with the real peer, so nothing is proven there: {one.real_peer}"
+        for one in matrix.scenarios
+        if one.real_peer
+    ]
+    problems += [
+        f"{one.outcome.pair}: {one.verdict}: {told(one)}"
+        for one in matrix.judged
+        if one.verdict not in ("killed", "skipped")
+    ]
+    expected = {one.outcome.pair.scenario for one in matrix.judged}
+    run = {one.outcome.pair.scenario for one in matrix.judged if one.verdict != "skipped"}
+    problems += [
+        f"{one.id} kills no mutant"
+        for one in matrix.scenarios
+        # What was skipped here, for want of something this machine lacks, is no failure.
+        if not one.killed and (one.id in run or (matrix.whole and one.id not in expected))
+    ]
+    if matrix.whole:
+        problems += [f"{one}: no mutant turns this red: {what}" for one, what in matrix.unproven]
+    return problems
+
+
+def _proof(
+    scenario: str, name: str, real: Outcome | None, judged: Sequence[Judged]
+) -> ScenarioProof:
+    mine = [one for one in judged if one.outcome.pair.scenario == scenario]
+    ran = real.ran if real else {}
+
+    def proofs(kind: str) -> dict[str, list[str]]:
+        return {
+            what: [one.outcome.pair.mutant for one in mine if what in one.red]
+            for what, its_kind in ran.items()
+            if its_kind == kind
+        }
+
+    return ScenarioProof(
+        scenario,
+        name,
+        (real.crash or real.error or "; ".join(real.red)) if real else "",
+        [one.outcome.pair.mutant for one in mine if one.verdict == "killed"],
+        proofs("check"),
+        proofs("wait"),
+    )
+
+
+def _order(judged: Judged) -> tuple[str, tuple[int, str]]:
+    return judged.outcome.pair.mutant, sort_key(judged.outcome.pair.scenario)
+
+
+def _row(judged: Judged, *, expected: bool) -> dict[str, Any]:
+    outcome = judged.outcome
+    return {
+        "mutant": outcome.pair.mutant,
+        "scenario": outcome.pair.scenario,
+        "expected": expected,
+        "verdict": judged.verdict,
+        "by": {what: outcome.red[what] for what in judged.by},
+        "also": {what: outcome.red[what] for what in judged.also},
+        "missing": list(judged.missing),
+        "told": told(judged),
+        "duration_s": outcome.duration_s,
+    }

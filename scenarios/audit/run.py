@@ -1,0 +1,281 @@
+"""One audit: mutants and scenarios in; a kill matrix, a page and an exit code out."""
+
+import difflib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from scenarios.audit.kill_matrix import KillMatrix, kill_matrix, told
+from scenarios.audit.mutant import PACKAGE, Mutant, MutantError, make_peers, mutants_by_name
+from scenarios.audit.page import page
+from scenarios.audit.pairs import REAL_PEER, Outcome, Pair, judge
+from scenarios.audit.plugin import PEERS, save_pairs
+from scenarios.core.sweep import of_run, sweep
+from scenarios.discovery import Found, Turn
+from scenarios.reporter import shown_path
+from scenarios.results import new_run_folder, remove_old_runs, write_json
+from scenarios.run import FAILED, INTERRUPTED, PASSED, ROOT, terminate_like_ctrl_c
+from scenarios.settings import RunSettings
+
+MATRIX, PAGE = "kill-matrix.json", "kill-matrix.html"
+UNPROVEN_SHOWN = 40
+_COLOURS = {
+    "killed": "green", "killed-otherwise": "red", "crashed": "red", "survived": "red",
+    "skipped": "yellow",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRequest:
+    """What a person asked for.
+
+    With all mutants of its scenarios, a run tells which checks are unproven; with all scenarios
+    too, such a check is a failure.
+    """
+
+    jobs: int
+    all_scenarios: bool
+    all_mutants: bool
+    full: bool = False
+    keep: bool = False
+    timeout_factor: float = 1.0
+    verbosity: int = 0
+    root: Path = ROOT
+
+    @property
+    def durations(self) -> Path:
+        """Where what earlier pairs took is kept."""
+        return self.root / ".cache" / "audit-durations.json"
+
+
+def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[str, Found]) -> int:
+    """Run the pairs of these mutants and scenarios, as processes, and return the exit code.
+
+    Raises MutantError when a mutant cannot be made.
+    """
+    pairs = pairs_of(mutants, chosen, full=request.full)
+    folder = new_run_folder(request.root / "runs", "audit")
+    began = time.monotonic()
+    print(
+        f"{len(mutants)} mutants and the real peer under {len(chosen)} scenarios: {len(pairs)} "
+        f"pairs, {request.jobs} at once, into {shown_path(folder)}",
+        flush=True,
+    )
+    make_peers(mutants, ROOT / PACKAGE, folder / PEERS)
+    settings = RunSettings(
+        run_id=folder.name,
+        backend="process",
+        clock_start=time.monotonic(),
+        keep=request.keep,
+        timeout_factor=request.timeout_factor,
+    )
+    settings.save(folder)
+    durations = _read_durations(request.durations)
+    alone = {mutant.name for mutant in mutants if mutant.alone}
+    save_pairs(folder, in_order(pairs, chosen, durations, alone))
+    remove_old_runs(request.root / "runs", spare=[folder])
+    progress = Progress({mutant.name: mutant for mutant in mutants}, len(pairs), request.verbosity)
+    try:
+        with terminate_like_ctrl_c():
+            code = pytest.main(_arguments(request, folder, chosen), plugins=[progress])
+    finally:
+        sweep(of_run(settings.run_id))
+        if not request.keep:
+            shutil.rmtree(folder / PEERS, ignore_errors=True)
+    if code == pytest.ExitCode.INTERRUPTED:
+        return INTERRUPTED
+    names = {key: found.info.name for key, found in chosen.items()}
+    matrix = kill_matrix(
+        mutants, names, progress.outcomes, whole=request.all_scenarios and request.all_mutants
+    )
+    lost = sorted(map(str, set(pairs) - {outcome.pair for outcome in progress.outcomes}))
+    write_json(folder / MATRIX, matrix.document())
+    (folder / PAGE).write_text(page(matrix, folder.name), encoding="utf-8")
+    _remember_durations(request.durations, durations, progress.outcomes)
+    _say_summary(matrix, lost, folder, time.monotonic() - began)
+    if request.all_mutants and not matrix.whole:
+        _say_unproven(matrix)
+    return FAILED if matrix.problems or lost else PASSED
+
+
+def select(
+    names: Sequence[str], scenarios: Mapping[str, Found], *, full: bool
+) -> tuple[list[Mutant], dict[str, Found]]:
+    """Return the mutants of these names (none: all) and, of the scenarios, those to run them with.
+
+    Raises MutantError for an unknown name.
+    """
+    known = mutants_by_name()
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=5)
+            raise MutantError(f"There is no mutant {name}. Near ones: {', '.join(near) or 'none'}.")
+    mutants = [
+        mutant
+        for mutant in ([known[name] for name in names] or known.values())
+        if full or scenarios.keys() & mutant.noticed_by.keys()
+    ]
+    meant = {scenario for mutant in mutants for scenario in mutant.noticed_by}
+    every = full or not names
+    return mutants, {key: one for key, one in scenarios.items() if every or key in meant}
+
+
+def pairs_of(mutants: Sequence[Mutant], chosen: Mapping[str, Found], *, full: bool) -> list[Pair]:
+    """Return the pairs to run: the expected ones or all, and the real peer under each scenario."""
+    return [Pair(REAL_PEER, scenario) for scenario in chosen] + [
+        Pair(mutant.name, scenario)
+        for mutant in mutants
+        for scenario in chosen
+        if full or scenario in mutant.noticed_by
+    ]
+
+
+def in_order(
+    pairs: Sequence[Pair],
+    chosen: Mapping[str, Found],
+    durations: Mapping[str, float],
+    alone: Container[str],
+) -> list[Pair]:
+    """Return the pairs, longest first; at the end those that run alone, as mutant or as scenario.
+
+    One that never ran counts as long, for whoever waits for it.
+    """
+    return sorted(
+        pairs,
+        key=lambda pair: (
+            chosen[pair.scenario].info.measures or pair.mutant in alone,
+            -durations.get(str(pair), float("inf")),
+        ),
+    )
+
+
+@dataclass
+class Progress:
+    """The pytest plugin that gathers and shows what comes of each pair."""
+
+    mutants: Mapping[str, Mutant]
+    total: int
+    verbosity: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+    _terminal: pytest.TerminalReporter | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Take the terminal, and keep xdist from telling there of what it calls nodes."""
+        plugins = session.config.pluginmanager
+        self._terminal = plugins.get_plugin("terminalreporter")
+        if dsession := plugins.get_plugin("dsession"):
+            dsession.terminal = None
+            plugins.unregister(name="terminaldistreporter")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self) -> tuple[str, str, str]:
+        """Print and count nothing: a failure is what is wanted here."""
+        return "", "", ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Show a pair when its last phase is over."""
+        fields = getattr(report, "pair", None)
+        if fields is None:
+            return
+        outcome = Outcome(**{**fields, "pair": Pair(**fields["pair"])})
+        self.outcomes.append(outcome)
+        self._show(outcome)
+
+    def _show(self, outcome: Outcome) -> None:
+        pair = outcome.pair
+        if pair.mutant == REAL_PEER:
+            if outcome.error or outcome.red:
+                self._line(outcome, "failed", "red", outcome.error or "; ".join(outcome.red))
+            return
+        intended = self.mutants[pair.mutant].noticed_by.get(pair.scenario, ())
+        judged = judge(outcome, intended)
+        if not intended:
+            if self.verbosity > 0:
+                self._line(outcome, f"({judged.verdict})", "yellow", told(judged))
+            return
+        wrong = judged.verdict not in ("killed", "skipped")
+        if self.verbosity >= 0 or wrong:
+            self._line(outcome, judged.verdict, _COLOURS[judged.verdict], told(judged))
+        if self.verbosity > 0 or wrong:
+            for what in [*judged.by, *judged.also]:
+                detail = " ".join(outcome.red[what].split())[:200]
+                self._write(f"    {'*' if what in judged.by else ' '} {what}: {detail}\n")
+            if outcome.error:
+                self._write(f"      then: {outcome.error[:200]}\n")
+
+    def _line(self, outcome: Outcome, verdict: str, colour: str, said: str) -> None:
+        self._write(f"{len(self.outcomes):>4}/{self.total} {outcome.pair.scenario:<4}")
+        self._write(f"{verdict:<17}", colour)
+        self._write(f"{outcome.duration_s:5.1f} s  {outcome.pair.mutant} — {said}\n")
+
+    def _write(self, text: str, colour: str | None = None) -> None:
+        if self._terminal is not None:
+            self._terminal.write(text, flush=True, **({colour: True} if colour else {}))
+
+
+def _arguments(request: AuditRequest, folder: Path, chosen: Mapping[str, Found]) -> list[str]:
+    parallel = (
+        ["--numprocesses", str(request.jobs), "--dist=load", "--maxschedchunk=1"]
+        if request.jobs > 1
+        else ["-p", "no:xdist"]
+    )
+    return [
+        *(Turn(found).target for found in chosen.values()),
+        f"--rootdir={request.root}",
+        *("-p", "scenarios.plugin", "-p", "scenarios.audit.plugin", f"--scenario-run={folder}"),
+        *("-p", "no:cacheprovider"),
+        *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
+        *("-qq", "--no-summary", "--tb=no", "--override-ini=console_output_style=classic"),
+        *parallel,
+    ]
+
+
+def _say_summary(matrix: KillMatrix, lost: Sequence[str], folder: Path, took_s: float) -> None:
+    killed = sum(one.verdict == "killed" for one in matrix.judged)
+    alive = {one.outcome.pair.mutant for one in matrix.judged if one.verdict != "killed"}
+    print(
+        f"\n{len(matrix.mutants) - len(alive)} of {len(matrix.mutants)} mutants killed in every "
+        f"scenario that is meant to notice them, {killed} of {len(matrix.judged)} pairs, in "
+        f"{took_s:.0f} s: {shown_path(folder / PAGE)}"
+    )
+    for pair in lost:
+        print(f"  {pair} was not run to its end; a worker died. Run it again.")
+    for problem in matrix.problems[:UNPROVEN_SHOWN]:
+        print(f"  {problem}")
+    if len(matrix.problems) > UNPROVEN_SHOWN:
+        print(f"  and {len(matrix.problems) - UNPROVEN_SHOWN} more, in {MATRIX}")
+    if matrix.problems or lost:
+        print(
+            "A check that no mutant turns red proves nothing: mend the scenario so that it "
+            "notices, or write a mutant; scenarios/mutants/__init__.py says how."
+        )
+    sys.stdout.flush()
+
+
+def _say_unproven(matrix: KillMatrix) -> None:
+    """Tell what the scenarios' own mutants leave open; always-on checks others may have proven."""
+    unproven = [f"{one}: {what}" for one, what in matrix.unproven if one != "every"]
+    if unproven:
+        print("No mutant has turned these checks red here; write one for each:")
+        print("\n".join(f"  {text}" for text in unproven[:UNPROVEN_SHOWN]))
+
+
+def _read_durations(path: Path) -> dict[str, float]:
+    try:
+        return {str(key): float(value) for key, value in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}  # it only orders pairs
+
+
+def _remember_durations(
+    path: Path, before: Mapping[str, float], outcomes: Sequence[Outcome]
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, {**before, **{str(one.pair): one.duration_s for one in outcomes}})
