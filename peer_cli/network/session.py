@@ -107,7 +107,10 @@ class Session:
         self.send(question(request))
         try:
             while True:
-                answer = await asyncio.wait_for(answers.get(), patience_s)
+                # Not asyncio.wait_for: before Python 3.12 it loses a cancel that comes with the
+                # answer.
+                async with asyncio.timeout(patience_s):
+                    answer = await answers.get()
                 if answer is None:
                     raise SessionLostError(f"the session to {self.addr} was lost")
                 if isinstance(answer, wire.Denied):

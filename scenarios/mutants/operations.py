@@ -58,6 +58,8 @@ MUTANTS = (
                 "operations of client",
             ),
             "S47": ("operations of client",),
+            "S66": ("operations afterwards",),
+            "S67": ("operations of the source",),
         },
     ),
     Mutant(

@@ -246,6 +246,7 @@ MUTANTS = (
                 "what alpha sends before",
                 "alpha sends nothing any more",
             ),
+            "S67": ("source sends nothing any more",),
         },
         hurry=0.4,
     ),

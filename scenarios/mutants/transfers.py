@@ -136,6 +136,7 @@ MUTANTS = (
                 "the client's games afterwards",
                 "what is on the small disk at the end",
             ),
+            "S66": ("the client's games",),
         },
     ),
     Mutant(
@@ -222,6 +223,8 @@ MUTANTS = (
             "S29": ("alienswarm at empty is as at source",),
             "S32": ("cnctw at client is as at bravo",),
             "S34": ("coh at client is as at source",),
+            "S66": ("ggoo at client is as at survivor",),
+            "S67": ("bf1942 at last is as at source",),
         },
     ),
     Mutant(
@@ -270,7 +273,7 @@ MUTANTS = (
                 "throughput=none)\n",
             ),
         ),
-        noticed_by={"S19": ("the download fails soon",)},
+        noticed_by={"S19": ("the download fails soon",), "S66": ("none of the others finished",)},
     ),
     Mutant(
         name="swaps-two-blocks",

@@ -108,6 +108,25 @@ def test_an_answer_finds_its_question() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("steps", range(4))
+def test_a_cancel_that_comes_with_the_answer_is_not_lost(steps: int) -> None:
+    async def scenario() -> None:
+        async with session_and_end() as (session, _, other, _):
+            asking = asyncio.create_task(ask(session))
+            question = await next_message(other)
+            assert isinstance(question, wire.GetManifest)
+            ticket = wire.Ticket(request=question.request, ticket=bytes(32))
+            session._answers[question.request].put_nowait(ticket)
+            for _ in range(steps):  # of the loop, at one of which it has it but has not gone on
+                await asyncio.sleep(0)
+            answered = asking.done()
+            asking.cancel()
+            await asyncio.wait([asking])
+            assert asking.cancelled() is not answered
+
+    run(scenario)
+
+
 def test_a_denial_is_raised_with_its_code() -> None:
     async def scenario() -> None:
         async with session_and_end() as (session, _, other, _):
