@@ -92,8 +92,6 @@ class NodeLog:
             if self._watches:
                 self._watches = [watch for watch in self._watches if not watch(line)]
             self._keep(line)
-        if self.scene.observer is not None:
-            self.scene.observer.line(self.node, stream, text)
         return line
 
     def end(self, ended: Ended) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from scenarios.core.errors import Cause, CheckFailed
 from scenarios.core.timeouts import STILL_MOVING_S, Timeouts
@@ -59,16 +59,6 @@ class FaultRecord:
         return f"{self.at:9.3f} {self.what}{after}{failed}"
 
 
-class Observer(Protocol):
-    """Is told what happens while it happens, from several threads; must be quick."""
-
-    def line(self, node: str, stream: str, text: str) -> None:
-        """Take one line of a node."""
-
-    def record(self, kind: str, record: Mapping[str, Any]) -> None:
-        """Take one record of scenario.jsonl: step, node, wait, check, fault, evidence."""
-
-
 class JsonLines:
     """A file of one JSON object per line, written as it happens."""
 
@@ -117,14 +107,12 @@ class Scene:
         *,
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
-        observer: Observer | None = None,
         goes_on: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
-        self.observer = observer
         # A failed check does not end the scenario: the audit wants to see all that fail.
         self.goes_on = goes_on
         self.condition = threading.Condition()  # of all logs: a wait ends when any node dies
@@ -154,11 +142,9 @@ class Scene:
         return "timeout-still-moving" if moving else "timeout-nothing-moved"
 
     def record(self, kind: str, **fields: Any) -> None:
-        """Write one record with its time to scenario.jsonl and tell the observer."""
+        """Write one record with its time to scenario.jsonl."""
         record = {"kind": kind, "at": round(self.clock.now(), 6), "wall": time.time(), **fields}
         self._records.write(record)
-        if self.observer is not None:
-            self.observer.record(kind, record)
 
     def checked(self, result: CheckResult) -> None:
         """Record one expectation."""

@@ -14,7 +14,7 @@ from scenarios.core.errors import Cause, CheckFailed, CommandFailed, NodeGone, W
 from scenarios.core.faults import Faults
 from scenarios.core.log import NodeLog
 from scenarios.core.node import Node
-from scenarios.core.scene import Clock, Observer, Scene
+from scenarios.core.scene import Clock, Scene
 from scenarios.core.timeouts import EXIT_S, Timeouts
 
 # How long a node of a scenario that failed already may take to end by itself.
@@ -39,16 +39,13 @@ class Session:
         *,
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
-        observer: Observer | None = None,
         pcap: bool = False,
         goes_on: bool = False,
     ) -> None:
         """With ``goes_on`` a failed check ends the scenario only when it has gone all its way."""
         self.backend = backend
         self.folder = folder
-        self.scene = Scene(
-            folder, timeouts=timeouts, clock=clock, observer=observer, goes_on=goes_on
-        )
+        self.scene = Scene(folder, timeouts=timeouts, clock=clock, goes_on=goes_on)
         self.check = Checks(self.scene)
         self.faults = Faults(self.scene)
         self.nodes: list[Node] = []

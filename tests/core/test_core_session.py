@@ -1,7 +1,7 @@
 """A scenario's nodes from start to end, with the fake backend."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -312,26 +312,8 @@ class TestEnd:
             session.start(spec)
 
 
-class Recorder:
-    """An Observer."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str, str]] = []
-        self.kinds: list[str] = []
-
-    def line(self, node: str, stream: str, text: str) -> None:
-        self.lines.append((node, stream, text))
-
-    def record(self, kind: str, record: Mapping[str, Any]) -> None:
-        assert record["kind"] == kind
-        self.kinds.append(kind)
-
-
-def test_the_folder_and_the_observer_have_everything(
-    backend: FakeBackend, tmp_path: Path, alpha: NodeSpec
-) -> None:
-    recorder = Recorder()
-    with Session(backend, tmp_path / "s", observer=recorder) as session:
+def test_the_folder_has_everything(backend: FakeBackend, tmp_path: Path, alpha: NodeSpec) -> None:
+    with Session(backend, tmp_path / "s") as session:
         (node,) = session.start(alpha)
         backend.nodes["alpha"].complain("caf\u00e9")
         node.request("status")
@@ -341,10 +323,11 @@ def test_the_folder_and_the_observer_have_everything(
     assert [(each["stream"], each["text"]) for each in logged] == [
         (line.stream, line.text) for line in node.log.lines()
     ]
-    assert [line[1] for line in recorder.lines] == ["out", "err", "in", "out", "in", "out"]
-    assert recorder.lines[1] == ("alpha", "err", "caf\u00e9")
+    assert [each["stream"] for each in logged] == ["out", "err", "in", "out", "in", "out"]
+    assert logged[1]["text"] == "caf\u00e9"
     assert all(each["wall"] > 1e9 and each["at"] >= 0 for each in logged)
-    assert set(recorder.kinds) == {
+    records = (tmp_path / "s" / "scenario.jsonl").open(encoding="utf-8")
+    assert {json.loads(line)["kind"] for line in records} == {
         "node-starting",
         "node-started",
         "node-ended",
