@@ -79,8 +79,8 @@ peer-cli-matrix *options: venv
 [group('project')]
 [no-exit-message]
 test: lint unit
-    @{{ python }} -m scenarios run --backend all
     @{{ python }} -m scenarios audit --quiet
+    @{{ python }} -m scenarios run --backend all
 
 # What CI runs at night, all of it or PARTS: process docker repeats audit benchmarks.
 [group('project')]
