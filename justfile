@@ -74,8 +74,8 @@ peer-cli-clean *options: venv
 peer-cli-matrix *options: venv
     @{{ python }} -m scenarios matrix --write "$@"
 
-# Everything: lint, unit tests, all scenarios as processes and, where an engine answers, in Docker;
-# then the audit, which proves that these scenarios can fail.
+# Everything: lint, unit tests, the audit, which proves that the scenarios can fail, and all of these
+# as processes and, where an engine answers, in Docker.
 [group('project')]
 [no-exit-message]
 test: lint unit
