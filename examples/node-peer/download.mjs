@@ -31,7 +31,7 @@ export function plan(chunks, sources) {
 export function agree(said) {
   const groups = new Map();
   for (const { source, files: described } of said) {
-    const key = JSON.stringify(described.map(({ path: name, size, sha256 }) => [name, size, sha256]));
+    const key = JSON.stringify(described.map((file) => [file.path, file.size, file.sha256]));
     if (!groups.has(key)) groups.set(key, { files: described, sources: [] });
     groups.get(key).sources.push(source);
   }
@@ -40,7 +40,7 @@ export function agree(said) {
 }
 
 export class Download {
-  /** `peer` gives `network`, `limit` (of downloads), `stallMs`, `gamesDir` and `emit(event, data)`. */
+  /** `peer` gives `network`, `limit` (of downloads), `stallMs`, `gamesDir`, `emit(event, data)`. */
   constructor(peer, gameId) {
     Object.assign(this, { peer, gameId, bytes: 0, active: 0 });
     this.root = path.join(peer.gamesDir, gameId);
@@ -60,10 +60,11 @@ export class Download {
       this.#commit(agreed.files);
       return ["download-finished", { game_id: this.gameId, throughput }];
     } catch (error) {
-      const ended = error instanceof Ended ? error : new Ended("download-failed", "internal-error", error.message);
       this.#rollBack();
-      const why = ended.event === "download-failed" ? { code: ended.code, reason: ended.message } : {};
-      return [ended.event, { game_id: this.gameId, ...why }];
+      const failed = { event: "download-failed", code: "internal-error" };
+      const { event, code } = error instanceof Ended ? error : failed;
+      const why = event === "download-failed" ? { code, reason: error.message } : {};
+      return [event, { game_id: this.gameId, ...why }];
     }
   }
 
@@ -73,12 +74,12 @@ export class Download {
       if (!acceptable(described)) throw new Error("a manifest that cannot be used");
       return { source, files: described };
     });
-    const said = (await Promise.allSettled(asked)).filter((one) => one.value).map((one) => one.value);
+    const said = (await Promise.allSettled(asked)).flatMap(({ value }) => value ?? []);
     this.stop.signal.throwIfAborted();
     if (!said.length) throw new Ended("download-peers-gone", "no-peers", "no source answered");
     const agreed = agree(said);
     if (agreed) return agreed;
-    const reason = `${said.length} sources differ in what ${this.gameId} is, and no group is largest`;
+    const reason = `${said.length} sources differ in what ${this.gameId} is; no group is largest`;
     throw new Ended("download-failed", "ambiguous-metadata", reason);
   }
 

@@ -34,10 +34,10 @@ export function scan(gamesDir) {
 }
 
 function scanGame(id, root) {
-  // An empty version.ini is one that is being written.
-  const mark = fs.lstatSync(path.join(root, VERSION_FILE), { throwIfNoEntry: false });
-  const version = mark?.isFile() ? fs.readFileSync(path.join(root, VERSION_FILE), "utf8").trim() : "";
-  const downloaded = version !== "";
+  const file = path.join(root, VERSION_FILE);
+  const mark = fs.lstatSync(file, { throwIfNoEntry: false });
+  const version = mark?.isFile() ? fs.readFileSync(file, "utf8").trim() : "";
+  const downloaded = version !== ""; // an empty version.ini is one that is being written
   const local = fs.lstatSync(path.join(root, "local"), { throwIfNoEntry: false });
   const installed = local?.isDirectory() ?? false;
   if (!downloaded && !installed) return null;

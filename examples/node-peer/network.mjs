@@ -4,7 +4,8 @@
 // prove who they are and then tell their libraries; `get` asks for a range of one file, which
 // follows as it is, without any frame. Nothing is encrypted: for a network that is trusted.
 
-import { createHash, createPrivateKey, createPublicKey, randomBytes, sign, verify } from "node:crypto";
+import crypto from "node:crypto";
+import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
 import { pipeline } from "node:stream/promises";
@@ -53,7 +54,8 @@ export class Limit {
   }
 
   slice(left) {
-    return Math.min(left, this.rate ? Math.max(1, Math.min(SLICE, Math.floor(this.rate / 20))) : SLICE);
+    const most = this.rate ? Math.max(1, Math.floor(this.rate / 20)) : SLICE;
+    return Math.min(left, most, SLICE);
   }
 
   async pass(bytes) {
@@ -61,26 +63,32 @@ export class Limit {
     const turn = Math.max(this.free, performance.now());
     this.free = turn + (bytes / this.rate) * 1000;
     // In short steps, since the limit may be lifted meanwhile.
-    for (let left; this.rate && (left = turn - performance.now()) > 0; ) await sleep(Math.min(left, 50));
+    for (let left; this.rate && (left = turn - performance.now()) > 0; ) {
+      await sleep(Math.min(left, 50));
+    }
   }
 }
 
 /** Who this peer is: the id is derived from a key that only it has. */
 export class Identity {
   constructor(privateKeyPem) {
-    this.privateKey = createPrivateKey(privateKeyPem);
-    this.publicKey = createPublicKey(this.privateKey).export({ type: "spki", format: "der" });
+    this.privateKey = crypto.createPrivateKey(privateKeyPem);
+    this.publicKey = crypto.createPublicKey(this.privateKey).export(KEY_FORM);
     this.id = idOf(this.publicKey);
   }
 }
 
-const idOf = (publicKey) => createHash("sha256").update(publicKey).digest("hex").slice(0, 32);
+const KEY_FORM = { type: "spki", format: "der" };
+
+function idOf(publicKey) {
+  return crypto.createHash("sha256").update(publicKey).digest("hex").slice(0, 32);
+}
 
 /** One session with another peer; its `id` is known once this has proven it. */
 class Session {
   constructor(network, socket, onSettled = () => {}) {
     Object.assign(this, { network, socket, onSettled, id: null, theirs: null });
-    this.nonce = randomBytes(16).toString("hex");
+    this.nonce = crypto.randomBytes(16).toString("hex");
     this.requests = new Map();
     this.pings = setInterval(() => this.send({ type: "ping" }), PING_MS);
     socket.setTimeout(SILENCE_MS, () => this.end("timeout"));
@@ -102,7 +110,7 @@ class Session {
   /** Ask for a game's manifest; rejects when there is none, or no answer. */
   manifest(gameId) {
     return new Promise((resolve, reject) => {
-      const request = randomBytes(8).toString("hex");
+      const request = crypto.randomBytes(8).toString("hex");
       const timer = setTimeout(() => this.#answer(request, { error: "no answer" }), MANIFEST_MS);
       this.requests.set(request, { resolve, reject, timer });
       this.send({ type: "manifest-of", request, game_id: gameId });
@@ -154,16 +162,18 @@ class Session {
       this.send({ type: "refused", error: "cannot connect peer to itself" });
       return this.end("goodbye", "cannot connect peer to itself");
     }
-    const said = proofText(this.network.identity.id, this.nonce, this.theirs.id, this.theirs.nonce);
-    const signature = sign(null, said, this.network.identity.privateKey).toString("base64");
-    return this.send({ type: "proof", signature });
+    const { id, privateKey } = this.network.identity;
+    const said = proofText(id, this.nonce, this.theirs.id, this.theirs.nonce);
+    const signature = crypto.sign(null, said, privateKey);
+    return this.send({ type: "proof", signature: signature.toString("base64") });
   }
 
   #proof({ signature }) {
     const { id, key, nonce } = this.theirs;
     const said = proofText(id, nonce, this.network.identity.id, this.nonce);
-    const publicKey = createPublicKey({ key: Buffer.from(key, "base64"), type: "spki", format: "der" });
-    if (!verify(null, said, publicKey, Buffer.from(signature, "base64"))) throw new Error("bad proof");
+    const theirKey = crypto.createPublicKey({ key: Buffer.from(key, "base64"), ...KEY_FORM });
+    const proven = crypto.verify(null, said, theirKey, Buffer.from(signature, "base64"));
+    if (!proven) throw new Error("bad proof");
     this.id = id;
     this.network.met(this);
     this.onSettled(null);
@@ -276,8 +286,8 @@ export class Network {
     }
     const kept = new Set(sessions.map((session) => session.socket));
     for (const socket of this.sockets) if (!kept.has(socket)) socket.destroy();
-    const closed = [...kept].map((one) => one.closed || new Promise((done) => one.on("close", done)));
-    await Promise.race([Promise.all(closed), sleep(1000)]);
+    const closed = (socket) => socket.closed || once(socket, "close");
+    await Promise.race([Promise.all([...kept].map(closed)), sleep(1000)]);
   }
 
   #keep(socket) {
@@ -329,7 +339,8 @@ export class Network {
       for (let position = start; position < end && !socket.destroyed; ) {
         const size = this.upload.slice(end - position);
         await this.upload.pass(size);
-        const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, position);
+        const buffer = Buffer.allocUnsafe(size);
+        const { bytesRead } = await handle.read(buffer, 0, size, position);
         if (!bytesRead) throw new Error("the file has shrunk");
         yield buffer.subarray(0, bytesRead);
         position += bytesRead;

@@ -7,6 +7,13 @@
 // else goes to stderr. It shares and downloads games; it does not install them, and says so: what
 // it is asked for and does not have is answered with the code `unknown-command`.
 // docs/foreign-peers.md says what a peer must keep, and which scenarios this one passes.
+//
+// It is an example: it speaks in clear, hashes its library anew after every start, and fetches a
+// download that was interrupted from the beginning.
+//
+//     peer.mjs      flags, commands, and what is told of them
+//     library.mjs   games, files, hashes          network.mjs   the others, and their protocol
+//     download.mjs  one download                  catalog.mjs   the catalog's SQLite
 
 import { createHash, generateKeyPairSync } from "node:crypto";
 import fs from "node:fs";
@@ -198,7 +205,9 @@ const COMMANDS = {
   "list-games": (peer) => ({ local: peer.games, remote: peer.remote() }),
 
   async connect(peer, { addr }) {
-    if (!/^[^:]+:\d+$/.test(addr ?? "")) throw new Refused("bad-argument", 'Expected "addr", as IP:port.');
+    if (typeof addr !== "string" || !/^[^:]+:\d+$/.test(addr)) {
+      throw new Refused("bad-argument", 'Expected "addr", as IP:port.');
+    }
     try {
       const { id, addr: reached } = await peer.network.connect(addr);
       return { peer_id: id, addr: reached };
@@ -231,16 +240,20 @@ const COMMANDS = {
     if (peer.operations.has(id)) {
       throw new Refused("operation-active", `operation already in progress for ${id}`);
     }
-    if (!peer.catalog.has(id)) throw new Refused("not-in-catalog", `game ${id} is not in the local catalog`);
+    if (!peer.catalog.has(id)) {
+      throw new Refused("not-in-catalog", `game ${id} is not in the local catalog`);
+    }
     const sources = peer.offering(id);
     if (!sources.length) throw new Refused("no-peers", `no peers have game ${id}`);
-    if (install) throw new Refused("unknown-command", "This peer cannot install: say install=false.");
+    // The order matters: what no peer would do is refused as such, and only then what this one
+    // lacks. The code makes a scenario that asks for it "unsupported".
+    if (install) throw new Refused("unknown-command", "This peer installs nothing: install=false.");
     void peer.download(id, sources);
     return { game_id: id, operation: "Downloading" };
   },
 
   async "cancel-download"(peer, { game_id: id }) {
-    if (!peer.operations.has(id)) throw new Refused("nothing-active", `no download of ${id} is active`);
+    if (!peer.operations.has(id)) throw new Refused("nothing-active", `${id} is not downloading`);
     await peer.cancel(id);
     return {};
   },
@@ -267,18 +280,20 @@ async function answer(peer, line) {
     const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : null;
     if (!command) {
       const known = [...Object.keys(COMMANDS), "shutdown"].join(", ");
-      throw new Refused("unknown-command", `There is no command ${JSON.stringify(name)}, only ${known}.`);
+      const text = `There is no command ${JSON.stringify(name)}, only ${known}.`;
+      throw new Refused("unknown-command", text);
     }
     say({ type: "result", id, data: await command(peer, request) });
   } catch (error) {
-    if (!(error instanceof Refused)) console.error(error);
-    say({ type: "error", id, error: error.message, code: error instanceof Refused ? error.code : "internal-error" });
+    const code = error instanceof Refused ? error.code : "internal-error";
+    if (code === "internal-error") console.error(error);
+    say({ type: "error", id, error: error.message, code });
   }
   return undefined;
 }
 
 function parsed(line) {
-  if (line === null) throw new Refused("line-too-long", `A line has ${LONGEST_LINE} bytes at most.`);
+  if (line === null) throw new Refused("line-too-long", `Over ${LONGEST_LINE} bytes on one line.`);
   let request;
   try {
     request = JSON.parse(line);
@@ -308,10 +323,10 @@ function say(message) {
 /** Return bytes per second of a rate such as "80MiB", or null for none. Throws Refused. */
 function rate(given) {
   if (given === null) return null;
-  const units = { "": 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9 };
-  const [, number, unit] = /^(\d+(?:\.\d+)?) ?(\w*)$/.exec(String(given)) ?? [];
+  const units = { "": 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(\w*)$/.exec(String(given)) ?? [];
   const bytes = Math.floor(Number(number) * units[unit]);
-  if (!(bytes > 0)) throw new Refused("bad-argument", `Expected a rate such as 80MiB, not ${given}.`);
+  if (!(bytes > 0)) throw new Refused("bad-argument", `Expected a rate as 80MiB, not ${given}.`);
   return bytes;
 }
 
@@ -326,7 +341,7 @@ function settings() {
     if (!flags[name]) throw new Error(`--${name} is missing`);
   }
   const seconds = Number(flags["stall-timeout"] ?? 5);
-  if (!(seconds > 0)) throw new Error(`--stall-timeout takes seconds, not ${flags["stall-timeout"]}`);
+  if (!(seconds > 0)) throw new Error("--stall-timeout takes seconds, such as 5");
   return { ...flags, stallMs: seconds * 1000 };
 }
 
@@ -336,7 +351,8 @@ function identity(stateDir) {
   if (!fs.existsSync(file)) {
     const { privateKey } = generateKeyPairSync("ed25519");
     fs.mkdirSync(stateDir, { recursive: true });
-    fs.writeFileSync(`${file}.tmp`, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+    fs.writeFileSync(`${file}.tmp`, pem, { mode: 0o600 });
     fs.renameSync(`${file}.tmp`, file);
   }
   return new Identity(fs.readFileSync(file));
@@ -345,11 +361,12 @@ function identity(stateDir) {
 /** Make a tiny game, the same of the same id and version at every peer. Its archive is no RAR. */
 function seed(gamesDir, id, version) {
   const root = path.join(gamesDir, id);
-  if (id !== path.basename(id) || [".", ".."].includes(id)) throw new Error(`--fixture cannot be ${id}`);
+  if (!/^\w[\w-]*$/.test(id)) throw new Error(`--fixture cannot be ${id}`);
   if (fs.existsSync(path.join(root, VERSION_FILE))) return;
   fs.mkdirSync(root, { recursive: true });
-  const bytes = Array.from({ length: 2048 }, (_, n) => createHash("sha256").update(`${id} ${n}`).digest());
-  fs.writeFileSync(path.join(root, `${id}.eti`), Buffer.concat(bytes));
+  const block = (_, number) => createHash("sha256").update(`${id} ${number}`).digest();
+  const archive = Buffer.concat(Array.from({ length: 2048 }, block));
+  fs.writeFileSync(path.join(root, `${id}.eti`), archive);
   fs.writeFileSync(path.join(root, VERSION_FILE), `${version}\n`);
 }
 
