@@ -16,6 +16,9 @@ def lan(
     session: Session, work_folder: Path, run_settings: RunSettings, peer_command: tuple[str, ...]
 ) -> Iterator[Lan]:
     """A local network without any peer yet."""
-    made = Lan(session, work_folder, foreign_peer(peer_command, run_settings.peer_image))
+    # The command may be a mutant's, too, and that is this project's peer.
+    foreign = bool(run_settings.peer_command or run_settings.peer_image)
+    program = foreign_peer(peer_command, run_settings.peer_image)
+    made = Lan(session, work_folder, program, foreign=foreign)
     yield made
     made.close()

@@ -37,7 +37,10 @@ class _Life:
 class Lan:
     """Starts peers on folders of their own or on fixtures, and watches over all of them."""
 
-    def __init__(self, session: Session, work: Path, program: Program = PEER) -> None:
+    def __init__(
+        self, session: Session, work: Path, program: Program = PEER, *, foreign: bool = False
+    ) -> None:
+        """``foreign`` says that the program is not this project's peer, nor a mutant of it."""
         self.check = session.check
         self.faults = session.faults
         self.step = session.step
@@ -46,6 +49,7 @@ class Lan:
         self._session = session
         self._work = work
         self._program = program
+        self._foreign = foreign
         self._lives: list[_Life] = []
         self._watches: dict[Path, VersionWatch] = {}
         self._fixtures: dict[Path, dict[str, always.Stamp]] = {}
@@ -99,7 +103,7 @@ class Lan:
     def raw_client(self, name: str = "raw") -> RawClient:
         """Start a raw client."""
         [node] = self._session.start(raw_client_node(name))
-        return RawClient(node)
+        return RawClient(node, foreign=self._foreign)
 
     def reference_unrar(self, archive: Path) -> Node:
         """Start the reference UnRAR; `examine` tells `by`, `solid`, `clean`, `names`."""

@@ -9,6 +9,8 @@ from scenarios.core.errors import CommandFailed, UnsupportedCommand
 from scenarios.core.node import Node
 from scenarios.lan_spread.peers import Peer
 
+# The code for whoever is there but does not begin the handshake of docs/wire-protocol.md.
+OTHER_PROTOCOL = "other-protocol"
 NO_BYTES = sha256().hexdigest()
 
 
@@ -36,12 +38,22 @@ def sent(*files: Path) -> Answer:
 class RawClient:
     """A stranger on the network, at an address of its own."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, foreign: bool = False) -> None:
+        """``foreign`` peers are free to speak another wire protocol than this project's."""
         self.node = node
+        self._foreign = foreign
 
     def dial(self, peer: Peer, *, public_key: str = "") -> "RawSession":
-        """Shake hands, with its own key or while presenting another one's. Raises CommandFailed."""
-        data = self.node.request("dial", addr=peer.addr, public_key=public_key)
+        """Shake hands, with its own key or while presenting another one's.
+
+        Raises CommandFailed, and UnsupportedCommand when a foreign peer speaks something else.
+        """
+        try:
+            data = self.node.request("dial", addr=peer.addr, public_key=public_key)
+        except CommandFailed as error:
+            if self._foreign and error.code == OTHER_PROTOCOL:
+                raise UnsupportedCommand(peer.name, "dial", error.code, error.error) from error
+            raise
         return RawSession(self.node, peer, data)
 
 

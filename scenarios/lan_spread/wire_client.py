@@ -15,8 +15,9 @@ protocol, and runs wherever Python, msgspec and cryptography are.
 | `redeem` | `addr`, `ticket` (hex) | `received` bytes, their `sha256` (hex) |
 | `shutdown` | | |
 
-What the peer denies becomes an error reply with the peer's own code. Presenting another one's
-public key, the client signs with its own private key, since it has no other.
+What the peer denies becomes an error reply with the peer's own code; `other-protocol` is the code
+for whoever is there but does not answer with a hello. Presenting another one's public key, the
+client signs with its own private key, since it has no other.
 """
 
 import asyncio
@@ -40,6 +41,7 @@ PROTOCOL = 1
 LARGEST_FRAME = 32 << 20
 PING_EVERY_S = 1.0
 ANSWER_S = 10.0
+HELLO_S = 3.0  # for TLS and again for the hello: both together before the scenario gives up
 READ_SIZE = 1 << 20
 # It does not listen; a peer that called back would be refused.
 PORT = 1
@@ -132,6 +134,8 @@ class Client:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         try:
             reader, writer = await self._connect(addr, context)
+        except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError) as error:
+            raise other_protocol(f"it does not begin TLS: {error!r}") from error
         except OSError as error:
             raise Refused("unreachable", f"{addr}: {error}") from error
         try:
@@ -208,7 +212,11 @@ class Client:
         host, _, port = addr.rpartition(":")
         # Tickets are bound to the address of the session that they were issued over.
         return await asyncio.open_connection(
-            host, int(port), ssl=context, local_addr=(self._own_ip, 0)
+            host,
+            int(port),
+            ssl=context,
+            ssl_handshake_timeout=HELLO_S if context else None,
+            local_addr=(self._own_ip, 0),
         )
 
 
@@ -234,7 +242,11 @@ async def shake_hands(
         }
     )
     writer.write(ours)
-    theirs = await read_frame(reader)
+    try:
+        theirs = await asyncio.wait_for(read_frame(reader), HELLO_S)
+        decode(theirs)
+    except (EOFError, OSError, TimeoutError, Refused, msgspec.DecodeError) as error:
+        raise other_protocol(f"no hello came: {error!r}") from error
     hello = expect("hello", theirs)
     seen = (ours, len(theirs).to_bytes(4, "big") + theirs, hashlib.sha256(certificate).digest())
     proof = expect("proof", await read_frame(reader))
@@ -280,6 +292,11 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes:
     if length > LARGEST_FRAME:
         raise Refused("bad-frame", f"The peer sent a frame of {length} bytes.")
     return await reader.readexactly(length)
+
+
+def other_protocol(why: str) -> Refused:
+    """Return what is said of somebody who is there, but shakes no hands."""
+    return Refused("other-protocol", f"It does not speak docs/wire-protocol.md: {why}")
 
 
 def decode(payload: bytes) -> Message:

@@ -10,7 +10,7 @@ import pytest
 import fixtures
 from scenarios.core.backends.base import OwnAddress, Placed
 from scenarios.core.backends.fake import FakeBackend, FakeNode
-from scenarios.core.errors import CheckFailed, UnsupportedCommand, WaitFailed
+from scenarios.core.errors import CheckFailed, CommandFailed, UnsupportedCommand, WaitFailed
 from scenarios.core.session import Session
 from scenarios.core.timeouts import Timeouts
 from scenarios.lan_spread.games import File, Link, Thing, Without, game, made_game, served_size
@@ -275,6 +275,21 @@ def test_an_unknown_command_is_no_refusal(fake: FakeLan) -> None:
         session.manifest_code("g")
     with pytest.raises(UnsupportedCommand):
         session.fetch("g", "1", ("a", 1))
+
+
+def test_only_a_foreign_peer_may_speak_another_protocol(fake: FakeLan) -> None:
+    [client] = fake.start("client")
+    fake.on["raw dial"] = lambda node, message: node.error(message["id"], "other-protocol", "TLS?")
+    own = fake.lan.raw_client()
+    with pytest.raises(CommandFailed) as failed:
+        own.dial(client)
+    assert not isinstance(failed.value, UnsupportedCommand)
+    with pytest.raises(UnsupportedCommand, match=r"client refused `dial` .*TLS\?"):
+        RawClient(own.node, foreign=True).dial(client)
+    fake.on["raw dial"] = lambda node, message: node.error(message["id"], "bad-proof", "no")
+    with pytest.raises(CommandFailed) as refused:
+        RawClient(own.node, foreign=True).dial(client)
+    assert not isinstance(refused.value, UnsupportedCommand)
 
 
 def replying(data: dict[str, Any]) -> Act:

@@ -1,10 +1,13 @@
 """The raw client against a live peer: an honest handshake, dishonest ones, tickets."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from peer_cli.identity import load_or_create
+from peer_cli.network.handshake import server_tls
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.errors import CommandFailed
 from scenarios.core.label import own_label
@@ -66,6 +69,37 @@ def test_nobody_answers(bravo: Peer, raw: RawClient) -> None:
     with pytest.raises(CommandFailed) as refusal:
         raw.dial(bravo)
     assert refusal.value.code == "unreachable"
+
+
+@pytest.mark.parametrize("says", [None, b"", b'{"type":"hello"}\n'])
+def test_somebody_else_answers(raw: RawClient, says: bytes | None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        dialled = raw.node.send("dial", addr=f"{host}:{port}", public_key="")
+        connection, _ = server.accept()
+        with connection:
+            if says is not None:  # None: it waits for a line that never comes
+                connection.sendall(says)
+                connection.close()
+            with pytest.raises(CommandFailed) as refusal:
+                dialled.data()
+    assert refusal.value.code == "other-protocol"
+
+
+@pytest.mark.parametrize("says", [None, b"", b"\xff\xff\xff\xff", b"\0\0\0\1\xc1"])
+def test_tls_alone_is_no_hello(raw: RawClient, tmp_path: Path, says: bytes | None) -> None:
+    tls = server_tls(load_or_create(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        dialled = raw.node.send("dial", addr=f"{host}:{port}", public_key="")
+        connection, _ = server.accept()
+        with tls.wrap_socket(connection, server_side=True) as encrypted:
+            if says is not None:  # None: silence
+                encrypted.sendall(says)
+                encrypted.close()
+            with pytest.raises(CommandFailed, match="no hello came") as refusal:
+                dialled.data()
+    assert refusal.value.code == "other-protocol"
 
 
 def test_a_ticket_works_once_and_a_guess_never(bravo: Peer, raw: RawClient) -> None:
