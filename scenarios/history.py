@@ -83,7 +83,7 @@ def remember(path: Path, info: RunInfo, results: Iterable[ScenarioResult]) -> No
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [
         (
-            info.run_id, info.backend, info.started,
+            info.run_id, info.on, info.started,
             result.id, result.repetition, result.outcome, result.duration_s,
         )
         for result in results

@@ -50,6 +50,11 @@ class RunInfo:
     started: float = field(default_factory=time.time)
     peer: str = ""  # the option that names a foreign peer, if one was under test
 
+    @property
+    def on(self) -> str:
+        """The backend, and the peer if it is a foreign one: what durations depend on."""
+        return f"{self.backend} {self.peer}".rstrip()
+
 
 def new_run_folder(runs: Path, backend: str) -> Path:
     """Make ``runs/<time>-<backend>-<random>`` and point ``runs/latest`` at it.

@@ -105,7 +105,7 @@ def run_scenarios(request: RunRequest, choice: Choice, chosen: Mapping[str, Foun
     settings.save(folder)
     remove_old_runs(request.runs, spare=[folder])
     info = RunInfo(folder.name, choice.name, request.seed, versions(settings), peer=request.peer)
-    durations = _durations(request.history, choice.name)
+    durations = _durations(request.history, info.on)
     turns = run_order(
         chosen.values(),
         durations,

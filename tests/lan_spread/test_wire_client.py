@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from peer_cli.identity import load_or_create
-from peer_cli.network.handshake import server_tls
+from peer_cli.network.certificate import self_signed, server_tls
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.errors import CommandFailed
 from scenarios.core.label import own_label
@@ -88,7 +88,7 @@ def test_somebody_else_answers(raw: RawClient, says: bytes | None) -> None:
 
 @pytest.mark.parametrize("says", [None, b"", b"\xff\xff\xff\xff", b"\0\0\0\1\xc1"])
 def test_tls_alone_is_no_hello(raw: RawClient, tmp_path: Path, says: bytes | None) -> None:
-    tls = server_tls(load_or_create(tmp_path))
+    tls = server_tls(self_signed(load_or_create(tmp_path).private_key), tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()
         dialled = raw.node.send("dial", addr=f"{host}:{port}", public_key="")

@@ -57,3 +57,11 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     path.write_bytes(b"this is no database, though it is long enough to look like a file" * 20)
     with pytest.raises(HistoryError, match="delete it"):
         read_durations(path, "process")
+
+
+def test_a_foreign_peer_has_a_history_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    info = RunInfo("run", "process", 1, {}, peer="--peer-command mine")
+    remember(path, info, [ScenarioResult("S1", "One", "passed", 9.0)])
+    assert read_durations(path, "process") == {}
+    assert read_durations(path, info.on) == {"S1": 9.0}
