@@ -25,9 +25,9 @@ RATE = "4MiB"
 SIZE = 12 * MIB
 # The stall timeout, and as long again for a machine that has much to do.
 ENDS_WITHIN_S = 20.0
-# A machine may be gone without a farewell (a busy host loses the last packets of a container that it
-# removes): then what ends the transfer is the source's patience with a receiver that takes nothing,
-# 30 s, so that one with a slow disk is not given up.
+# A machine may be gone without a farewell (a busy host loses the last packets of a container that
+# it removes): then what ends the transfer is the source's patience with a receiver that takes
+# nothing: 30 s, so that one with a slow disk is not given up.
 DRAINS_WITHIN_S = 40.0
 
 
