@@ -8,6 +8,7 @@ block by block.
 import contextlib
 import errno
 import os
+import select
 import socket
 import struct
 import sys
@@ -140,7 +141,12 @@ class DataConnection:
 
         Raises TransferLostError, TransferCancelledError.
         """
+        either = select.poll()
+        either.register(pipe, select.POLLIN)
+        either.register(self._descriptor(), select.POLLIN)
         while True:
+            # A receiver may go while the pipe has nothing for it.
+            either.poll()
             self._check_receiver()
             count = self._slice(PIPE_BYTES)
             try:

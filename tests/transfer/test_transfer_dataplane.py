@@ -337,6 +337,20 @@ def test_a_pipe_is_sent_to_its_end(
     assert receiver.moved_bytes == SIZE
 
 
+@pytest.mark.usefixtures("_way")
+def test_a_receiver_that_closes_while_the_pipe_is_empty_is_noticed(
+    ends: tuple[socket.socket, socket.socket], threads: ThreadPoolExecutor
+) -> None:
+    reading, writing = os.pipe()
+    sender = attached(ends[0])
+    running = threads.submit(sender.send_pipe, reading)
+    ends[1].shutdown(socket.SHUT_WR)
+    with pytest.raises(TransferLostError, match="the receiver is gone"):
+        running.result(LONG_S)
+    os.close(reading)
+    os.close(writing)
+
+
 def test_a_cancel_ends_what_feeds_the_pipe(
     ends: tuple[socket.socket, socket.socket], threads: ThreadPoolExecutor
 ) -> None:
