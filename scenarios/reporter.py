@@ -34,11 +34,8 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Keep xdist from telling the terminal of what it calls nodes."""
-        plugins = session.config.pluginmanager
-        if dsession := plugins.get_plugin("dsession"):
-            dsession.terminal = None
-            plugins.unregister(name="terminaldistreporter")
+        """Have the terminal for oneself."""
+        silence_xdist(session.config.pluginmanager)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -149,6 +146,13 @@ class Reporter:
             self.console.print(text, no_wrap=True, overflow="ellipsis")
         else:
             self.console.print(text, soft_wrap=True)
+
+
+def silence_xdist(plugins: pytest.PytestPluginManager) -> None:
+    """Keep xdist from telling the terminal of what it calls nodes."""
+    if dsession := plugins.get_plugin("dsession"):
+        dsession.terminal = None
+        plugins.unregister(name="terminaldistreporter")
 
 
 def again_command(ids: str, info: RunInfo) -> str:

@@ -177,6 +177,20 @@ def _try_capture(backend: Backend) -> None:
 
 
 def _arguments(request: RunRequest, folder: Path, jobs: int, turns: Sequence[Turn]) -> list[str]:
+    return [
+        *(turn.target for turn in turns),
+        *scenario_arguments(request.root, folder, jobs),
+        *("--quiet", "-rfE", "--override-ini=console_output_style=classic"),
+        "--color=auto" if request.colour else "--color=no",
+        "--tb=short" if request.verbosity > 0 else "--tb=no",
+        f"--junitxml={folder / 'junit.xml'}",
+        f"--override-ini=junit_suite_name=scenarios-{folder.name}",
+        *(["--exitfirst"] if request.until_fail else []),
+    ]
+
+
+def scenario_arguments(root: Path, folder: Path, jobs: int) -> list[str]:
+    """Return what pytest is told whenever it runs scenarios, ``jobs`` at once."""
     parallel = (
         # One at a time from the head of the list, so that longest first means that.
         ["--numprocesses", str(jobs), "--dist=load", "--maxschedchunk=1"]
@@ -184,19 +198,12 @@ def _arguments(request: RunRequest, folder: Path, jobs: int, turns: Sequence[Tur
         else ["-p", "no:xdist"]
     )
     return [
-        *(turn.target for turn in turns),
-        f"--rootdir={request.root}",
+        f"--rootdir={root}",
         *("-p", "scenarios.plugin", f"--scenario-run={folder}"),
         *("-p", "no:cacheprovider"),
         # The scenarios were imported to be found, before pytest could rewrite their asserts. No
         # loss: every expectation goes through their Checks.
         *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
-        *("--quiet", "-rfE", "--override-ini=console_output_style=classic"),
-        "--color=auto" if request.colour else "--color=no",
-        "--tb=short" if request.verbosity > 0 else "--tb=no",
-        f"--junitxml={folder / 'junit.xml'}",
-        f"--override-ini=junit_suite_name=scenarios-{folder.name}",
-        *(["--exitfirst"] if request.until_fail else []),
         *parallel,
     ]
 

@@ -18,9 +18,16 @@ from scenarios.audit.pairs import REAL_PEER, Outcome, Pair, judge
 from scenarios.audit.plugin import PEERS, save_pairs
 from scenarios.core.sweep import of_run, sweep
 from scenarios.discovery import Found, Turn
-from scenarios.reporter import shown_path
+from scenarios.reporter import shown_path, silence_xdist
 from scenarios.results import new_run_folder, remove_old_runs, write_json
-from scenarios.run import FAILED, INTERRUPTED, PASSED, ROOT, terminate_like_ctrl_c
+from scenarios.run import (
+    FAILED,
+    INTERRUPTED,
+    PASSED,
+    ROOT,
+    scenario_arguments,
+    terminate_like_ctrl_c,
+)
 from scenarios.settings import RunSettings
 
 MATRIX, PAGE = "kill-matrix.json", "kill-matrix.html"
@@ -170,9 +177,7 @@ class Progress:
         """Take the terminal, and keep xdist from telling there of what it calls nodes."""
         plugins = session.config.pluginmanager
         self._terminal = plugins.get_plugin("terminalreporter")
-        if dsession := plugins.get_plugin("dsession"):
-            dsession.terminal = None
-            plugins.unregister(name="terminaldistreporter")
+        silence_xdist(plugins)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self) -> tuple[str, str, str]:
@@ -221,19 +226,11 @@ class Progress:
 
 
 def _arguments(request: AuditRequest, folder: Path, chosen: Mapping[str, Found]) -> list[str]:
-    parallel = (
-        ["--numprocesses", str(request.jobs), "--dist=load", "--maxschedchunk=1"]
-        if request.jobs > 1
-        else ["-p", "no:xdist"]
-    )
     return [
         *(Turn(found).target for found in chosen.values()),
-        f"--rootdir={request.root}",
-        *("-p", "scenarios.plugin", "-p", "scenarios.audit.plugin", f"--scenario-run={folder}"),
-        *("-p", "no:cacheprovider"),
-        *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
+        *scenario_arguments(request.root, folder, request.jobs),
+        *("-p", "scenarios.audit.plugin"),
         *("-qq", "--no-summary", "--tb=no", "--override-ini=console_output_style=classic"),
-        *parallel,
     ]
 
 
