@@ -117,15 +117,6 @@ class EntryDecoder:
         self._data_left = 0
         self._ended = False
 
-    @property
-    def data_left(self) -> int:
-        """How many bytes come next of the DATA frame that has begun."""
-        return self._data_left
-
-    def skip_data(self, count: int) -> None:
-        """Take `count` of these bytes as read: they went another way."""
-        self._data_left -= count
-
     def feed(self, fragment: memoryview) -> Iterator[Event]:
         """Yield the events that this fragment completes; data comes as views into it.
 

@@ -1,12 +1,11 @@
 """Writes an entry stream, wherever it comes from, as files below a staging folder.
 
 Nothing in the stream is trusted: not names, sizes or totals. Every file is checked against its
-size and CRC-32 before it is reported. Large pieces the kernel moves from the stream into the file,
-where it can; what it wrote is read back from the page cache to be checked.
+size and CRC-32 before it is reported.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -26,15 +25,7 @@ from peer_cli.install.entries import (
 from peer_cli.install.errors import InstallError, SenderError
 from peer_cli.names import UnsafeName, check_relative_path
 
-READ_BYTES = 128 << 10
-MOVE_BYTES = 1 << 20  # so much is moved before it is checked, while it is in the processor's cache
-
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-# Moves exactly so many bytes of a stream into an open file: descriptor, offset, length. Raises
-# OSError where it cannot be written.
-Move = Callable[[int, int, int], None]
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +44,6 @@ class _OpenFile:
     descriptor: int
     received: int = 0
     crc32: int = 0
-
-    def take(self, count: int) -> None:
-        """Count bytes. Raises InstallError for more than the header promises."""
-        self.received += count
-        if self.received > self.entry.size:
-            raise _size_mismatch(self.entry, f"yields {self.received} bytes or more")
 
 
 class Extraction:
@@ -114,30 +99,6 @@ class Extraction:
                 self._write(event)
             else:
                 self._take(event)
-
-    def feed_moved(self, move: Move, buffer: memoryview) -> bool:
-        """Let `move` bring the next bytes, if they are a large piece of a file; else return False.
-
-        `buffer` is for reading them back. Raises what `feed` does, and what `move` does.
-        """
-        length = min(self._decoder.data_left, MOVE_BYTES)
-        file = self._open
-        if file is None or length < len(buffer):
-            return False
-        start = file.received
-        file.take(length)
-        try:
-            move(file.descriptor, start, length)
-            for offset in range(start, file.received, len(buffer)):
-                piece = buffer[: file.received - offset]
-                if os.preadv(file.descriptor, [piece], offset) < len(piece):
-                    raise _write_failed(file.entry.name, "it became shorter meanwhile")
-                file.crc32 = crc32(piece, file.crc32)
-        except OSError as error:
-            raise _write_failed(file.entry.name, error.strerror or str(error)) from error
-        self._decoder.skip_data(length)
-        self.received_bytes += length
-        return True
 
     def _take(self, event: Event) -> None:
         if isinstance(event, StreamFailure):
@@ -197,15 +158,14 @@ class Extraction:
         file = self._open
         if file is None:
             raise malformed("data is out of place")
-        at = file.received
-        file.take(len(data))
+        file.received += len(data)
+        if file.received > file.entry.size:
+            raise _size_mismatch(file.entry, f"yields {file.received} bytes or more")
         file.crc32 = crc32(data, file.crc32)
         self.received_bytes += len(data)
         try:
-            while data:  # at its place: what was moved did not advance the file's own position
-                written = os.pwrite(file.descriptor, data, at)
-                at += written
-                data = data[written:]
+            while data:
+                data = data[os.write(file.descriptor, data) :]
         except OSError as error:
             raise _write_failed(file.entry.name, error.strerror or str(error)) from error
 
@@ -243,30 +203,17 @@ class Extraction:
         )
 
 
-def extract_stream(
-    read_into: Callable[[memoryview], int], extraction: Extraction, move: Move | None = None
-) -> InstallSummary:
-    """Read a whole entry stream and return what it brought.
+def extract_stream(fragments: Iterable[memoryview], extraction: Extraction) -> InstallSummary:
+    """Take a whole entry stream and return what it brought.
 
-    `read_into` fills the start of the given memory and returns how many bytes that were, 0 at the
-    end, as `socket.recv_into` does. `move`, where there is one, brings large pieces. Raises
-    InstallError as `Extraction.feed`, and `incomplete-stream` when the bytes end before the stream
-    does.
+    Raises InstallError as `Extraction.feed`, and `incomplete-stream` when the fragments end before
+    the stream does.
     """
-    buffer = memoryview(bytearray(READ_BYTES))
-    while extraction.summary is None:
-        if move is not None and extraction.feed_moved(move, buffer):
-            continue
-        count = read_into(buffer)
-        if count == 0:
-            raise incomplete()
-        extraction.feed(buffer[:count])
-    return extraction.summary
-
-
-def incomplete() -> InstallError:
-    """Return the error for a stream that ends too early."""
-    return InstallError(
+    for fragment in fragments:
+        extraction.feed(fragment)
+        if extraction.summary is not None:
+            return extraction.summary
+    raise InstallError(
         "incomplete-stream", "The unpacked files stopped coming before they were complete."
     )
 

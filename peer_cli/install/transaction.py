@@ -17,15 +17,15 @@ peer loses none of it; after a power cut, install again.
 import os
 import select
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from peer_cli.install.errors import InstallCancelled, InstallError
-from peer_cli.install.extract import Extraction, InstallSummary, extract_stream, incomplete
+from peer_cli.install.extract import Extraction, InstallSummary, extract_stream
 from peer_cli.install.launch_settings import clear_marker
+from peer_cli.install.read_ahead import read_ahead
 from peer_cli.install.unpacker import Unpacker, stop
 
 LOCAL = "local"
@@ -182,8 +182,8 @@ def _unpack(
         assert helper.stdout is not None
         try:
             pipe = _Pipe(helper.stdout.fileno(), cancelled)
-            move = pipe.move if sys.platform == "linux" else None
-            return extract_stream(pipe.read_into, extraction, move)
+            with closing(read_ahead(pipe.read_into, lambda: stop(helper))) as fragments:
+                return extract_stream(fragments, extraction)
         except InstallError as error:
             if error.code != "incomplete-stream":
                 raise
@@ -205,22 +205,9 @@ class _Pipe:
         self._poll.register(descriptor, select.POLLIN)
 
     def read_into(self, memory: memoryview) -> int:
-        self._wait()
-        return os.readv(self._descriptor, [memory])
-
-    def move(self, file: int, offset: int, length: int) -> None:
-        end = offset + length
-        while offset < end:
-            self._wait()
-            moved = os.splice(self._descriptor, file, end - offset, offset_dst=offset)
-            if moved == 0:
-                raise incomplete()
-            offset += moved
-
-    def _wait(self) -> None:
         while not self._cancelled.is_set():
             if self._poll.poll(_CANCEL_CHECK_MS):
-                return
+                return os.readv(self._descriptor, [memory])
         raise InstallCancelled
 
 

@@ -16,6 +16,7 @@ from peer_cli.install import transaction
 from peer_cli.install.entries import StreamBegin
 from peer_cli.install.errors import InstallError, SenderError
 from peer_cli.install.extract import Extraction, InstallSummary, extract_stream
+from peer_cli.install.read_ahead import read_ahead
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, SessionLostError
 from peer_cli.threads import run_to_end, uncancelled
@@ -108,19 +109,22 @@ class StreamedInstall:
         staging = transaction.prepare_staging(self._root)
         try:
             connection.open(source.addr, source.session.local_ip, ticket, self._context.stall_s)
-            with Extraction(
-                staging, on_file=attempt.on_file, on_begin=attempt.on_begin
-            ) as extraction:
+            with (
+                contextlib.closing(
+                    read_ahead(connection.receive_some, connection.cancel)
+                ) as fragments,
+                Extraction(
+                    staging, on_file=attempt.on_file, on_begin=attempt.on_begin
+                ) as extraction,
+            ):
                 attempt.extraction = extraction
-                summary = extract_stream(
-                    connection.receive_some, extraction, connection.receive_into_file
-                )
-            # The source counts the stream as going out until it closes the connection: finish
-            # after that, not before. One that does not close it has delivered all the same.
-            with contextlib.suppress(TransferLostError):
-                if connection.receive_some(memoryview(bytearray(1))):
-                    raise InstallError("malformed-stream", "The stream goes on after its end.")
-            return summary
+                summary = extract_stream(fragments, extraction)
+                # The source counts the stream as going out until it closes the connection: finish
+                # after that, not before. One that does not close it has delivered all the same.
+                with contextlib.suppress(TransferLostError):
+                    for _ in fragments:
+                        raise InstallError("malformed-stream", "The stream goes on after its end.")
+                return summary
         except InstallError as error:
             if error.code == "incomplete-stream":
                 raise TransferLostError("the source ended the stream early") from error

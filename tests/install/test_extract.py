@@ -17,15 +17,9 @@ from peer_cli.install.entries import (
     encode,
 )
 from peer_cli.install.errors import InstallError
-from peer_cli.install.extract import (
-    MOVE_BYTES,
-    READ_BYTES,
-    Extraction,
-    InstallSummary,
-    Move,
-    extract_stream,
-)
+from peer_cli.install.extract import Extraction, InstallSummary, extract_stream
 
+FRAGMENT = 128 << 10
 MTIME = 1_577_836_800_123_456_789
 
 
@@ -50,39 +44,10 @@ def extract(
 ) -> InstallSummary:
     data = memoryview(b"".join(encode(event) for event in events))
     seen: list[tuple[str, int]] = [] if files is None else files
-    position = 0
-
-    def read_into(memory: memoryview) -> int:
-        nonlocal position
-        piece = data[position : position + len(memory)]
-        memory[: len(piece)] = piece
-        position += len(piece)
-        return len(piece)
-
     with Extraction(staging, on_file=lambda name, size: seen.append((name, size))) as extraction:
-        return extract_stream(read_into, extraction)
-
-
-class Moving:
-    """A stream of which large pieces go straight into the file, as through `splice`."""
-
-    def __init__(self, events: Iterable[Event]) -> None:
-        self.data = memoryview(b"".join(encode(event) for event in events))
-        self.moved = 0
-
-    def read_into(self, memory: memoryview) -> int:
-        piece, self.data = self.data[: len(memory)], self.data[len(memory) :]
-        memory[: len(piece)] = piece
-        return len(piece)
-
-    def move(self, descriptor: int, offset: int, length: int) -> None:
-        piece, self.data = self.data[:length], self.data[length:]
-        assert os.pwrite(descriptor, piece, offset) == length
-        self.moved += length
-
-    def extract(self, staging: Path, move: Move | None = None) -> InstallSummary:
-        with Extraction(staging) as extraction:
-            return extract_stream(self.read_into, extraction, move or self.move)
+        return extract_stream(
+            (data[at : at + FRAGMENT] for at in range(0, len(data), FRAGMENT)), extraction
+        )
 
 
 def refusal(staging: Path, events: Iterable[Event]) -> str:
@@ -186,41 +151,6 @@ def test_a_lie_is_noticed_before_it_is_complete(tmp_path: Path) -> None:
         assert refusal(staging, events) == code
 
 
-@pytest.mark.parametrize("size", [5 * READ_BYTES, 2 * MOVE_BYTES, 3 * MOVE_BYTES + 77])
-def test_large_pieces_are_moved_and_checked(tmp_path: Path, size: int) -> None:
-    content = os.urandom(size)
-    begin, *_, end = file("b", content)
-    half = memoryview(content)[: size // 2], memoryview(content)[size // 2 :]
-    source = Moving(stream(file("a", b"before"), [begin, *half, end], file("c", b"after")))
-    assert source.extract(tmp_path).files == 3
-    assert (tmp_path / "b").read_bytes() == content
-    assert source.moved > 0
-
-
-def test_a_moved_piece_that_is_wrong_is_found_out(tmp_path: Path) -> None:
-    begin, archive, entry, data, end, last = stream(file("a", bytes(2 * MOVE_BYTES)))
-    assert isinstance(data, memoryview)
-    damaged = memoryview(bytes(data[:-1]) + b"!")
-    longer = memoryview(bytes(data) + bytes(MOVE_BYTES))
-    for number, (wrong, code) in enumerate([(damaged, "crc-mismatch"), (longer, "size-mismatch")]):
-        staging = tmp_path / str(number)
-        staging.mkdir()
-        source = Moving([begin, archive, entry, wrong, end, last])
-        with pytest.raises(InstallError) as caught:
-            source.extract(staging)
-        assert caught.value.code == code
-        assert source.moved > 0
-
-
-def test_a_moved_piece_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    def full(descriptor: int, offset: int, length: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(InstallError, match="'a': No space left") as caught:
-        Moving(stream(file("a", bytes(MOVE_BYTES)))).extract(tmp_path, full)
-    assert caught.value.code == "write-failed"
-
-
 def test_totals_are_held(tmp_path: Path) -> None:
     good = stream(file("a", b"12345"))
     for number, begin in enumerate(
@@ -271,10 +201,10 @@ def test_the_senders_failure_is_passed_on(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_promptly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    def full(descriptor: int, data: memoryview, offset: int) -> int:
+    def full(descriptor: int, data: memoryview) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("os.pwrite", full)
+    monkeypatch.setattr("os.write", full)
     with pytest.raises(InstallError, match="No space left") as caught:
         extract(tmp_path, stream(file("a", bytes(size))))
     assert caught.value.code == "write-failed"

@@ -49,7 +49,9 @@ def unpack(unpacker: Unpacker, target: Path, *archives: Path) -> InstallSummary:
         assert helper.stdout is not None
         descriptor = helper.stdout.fileno()
         try:
-            return extract_stream(lambda memory: os.readv(descriptor, [memory]), extraction)
+            return extract_stream(
+                iter(lambda: memoryview(os.read(descriptor, 1 << 20)), b""), extraction
+            )
         finally:
             helper.stdout.close()
 
@@ -328,8 +330,7 @@ def test_the_stream_may_go_to_something_that_is_no_pipe(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "peer_cli.install.unpack", str(path)]
         subprocess.run(command, stdout=stream, check=True)
         stream.seek(0)
-        raw = stream.raw
-        extract_stream(raw.readinto, extraction)
+        extract_stream([memoryview(stream.read())], extraction)
     assert (tmp_path / "out/a").read_bytes() == content
 
 
