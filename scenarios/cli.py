@@ -22,9 +22,8 @@ from scenarios.core.backends.choose import BackendName, Choice, choose_backend
 from scenarios.discovery import FAMILIES, DiscoveryError, discover, select
 from scenarios.history import HistoryError
 from scenarios.ids import UnknownScenarioError
-from scenarios.options import at_least_one, default_jobs, positive
-from scenarios.report.reading import ReportError
-from scenarios.results import KEPT_RUNS
+from scenarios.options import add_ids, add_pace, add_verbosity, at_least_one, default_jobs
+from scenarios.results import KEPT_RUNS, NoResultsError, read_results
 from scenarios.run import (
     ENVIRONMENT,
     INTERRUPTED,
@@ -36,7 +35,7 @@ from scenarios.run import (
     run_scenarios,
 )
 from scenarios.settings import DEFAULT_SEED
-from scenarios.summary import NoResultsError, log_row, read_results
+from scenarios.summary import log_row
 
 UNTIL_FAIL_REPEATS = 100
 
@@ -99,7 +98,6 @@ def main(
     except (
         UnknownScenarioError,
         DiscoveryError,
-        ReportError,
         CompareError,
         NoResultsError,
         UsageError,
@@ -123,12 +121,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     run = _add_command(commands, "run", "run scenarios", _RUN_ABOUT, _EXIT_CODES)
-    run.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
+    add_ids(run)
     _add_backend(run, "; all: process, then docker where an engine answers", "all")
-    run.add_argument(
-        "-j", "--jobs", type=at_least_one, default=default_jobs(), metavar="N",
-        help="scenarios at once (default here: %(default)s)",
-    )  # fmt: skip
+    add_pace(run, "scenarios at once", default_jobs())
     run.add_argument(
         "--keep", action="store_true",
         help="keep the nodes' games and state (runs/…/<ID>/work) of passed scenarios too; those "
@@ -138,10 +133,6 @@ def build_parser() -> argparse.ArgumentParser:
         "--pcap", action="store_true",
         help="capture the packets of every node (headers only) into runs/…/<ID>/<node>.pcap; "
         "needs tcpdump and the right to capture",
-    )  # fmt: skip
-    run.add_argument(
-        "--timeout-factor", type=positive, default=1.0, metavar="F",
-        help="stretch every deadline, for a slow or busy machine (default: 1)",
     )  # fmt: skip
     run.add_argument(
         "--seed", type=int, metavar="N",
@@ -171,16 +162,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--peer-image", default="", metavar="IMAGE",
         help="put the peer that is this Docker image's entry point under the scenarios",
     )  # fmt: skip
-    loudness = run.add_mutually_exclusive_group()
-    loudness.add_argument(
-        "-v", "--verbose", action="store_const", dest="verbosity", const=1, default=0,
-        help="also say what starts and what it proves, and show tracebacks of failures",
+    add_verbosity(
+        run, "also say what starts and what it proves, and show tracebacks of failures",
+        "only failures and the closing lines",
     )  # fmt: skip
-    loudness.add_argument(
-        "-q", "--quiet", action="store_const", dest="verbosity", const=-1,
-        help="only failures and the closing lines",
-    )  # fmt: skip
-
     run.add_argument(
         "--no-color", action="store_false", dest="colour",
         help="no colours on a terminal either; so does the environment variable NO_COLOR",
@@ -193,7 +178,7 @@ def build_parser() -> argparse.ArgumentParser:
     audit_command.add_options(audit, default_jobs=2 * default_jobs())
 
     listing = _add_command(commands, "list", "list scenarios", "List scenarios.")
-    listing.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
+    add_ids(listing)
 
     live = _add_command(commands, "live", "a peer at your keyboard", _LIVE_ABOUT)
     live.add_argument("name", metavar="NAME", help="alpha, bravo, charlie, …")

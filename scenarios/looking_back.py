@@ -7,10 +7,11 @@ from pathlib import Path
 from scenarios.compare import CompareError, compare_turns, difference_lines, turn_folder
 from scenarios.discovery import select
 from scenarios.history import BEFORE, HISTORY, LETTERS, RECENT, history_lines, read_past
+from scenarios.options import add_ids
 from scenarios.report.writing import write_report
-from scenarios.results import LATEST, REPORT, TRACE
+from scenarios.results import LATEST, REPORT, TRACE, read_results
 from scenarios.run import PASSED, RUNS
-from scenarios.summary import read_results, runs_since, summary
+from scenarios.summary import runs_since, summary
 
 _HISTORY_ABOUT = f"""\
 Show how often each scenario failed in all runs on this machine, what it takes of late (median of
@@ -27,7 +28,7 @@ both when it ends."""
 def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the parsers; ``add`` takes a name, a summary and a description."""
     history = add("history", "what earlier runs came to", _HISTORY_ABOUT)
-    history.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
+    add_ids(history)
     history.add_argument(
         "--compare", nargs=2, metavar="RUN",
         help="show the first line in which each node of one scenario differs between two runs: "

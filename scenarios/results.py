@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from scenarios.core.errors import Cause
 
 Outcome = Literal["passed", "failed", "skipped", "unsupported"]
@@ -56,18 +58,30 @@ class RunInfo:
         return f"{self.backend} {self.peer}".rstrip()
 
 
-def new_run_folder(runs: Path, backend: str) -> Path:
-    """Make ``runs/<time>-<backend>-<random>`` and point ``runs/latest`` at it.
+@dataclass(frozen=True, slots=True)
+class RunResults(RunInfo):
+    """What results.json says."""
+
+    duration_s: float = 0.0
+    scenarios: list[ScenarioResult] = field(default_factory=list)
+
+
+class NoResultsError(Exception):
+    """The folder holds no results of a run; the message says what to do."""
+
+
+def new_run_folder(runs: Path, kind: str, *, latest: str = LATEST) -> Path:
+    """Make ``runs/<time>-<kind>-<random>`` and point the link ``latest`` in ``runs`` at it.
 
     The folder's name is the run's id. The random part keeps two runs of one second apart.
     """
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    folder = runs / f"{stamp}-{backend}-{secrets.token_hex(2)}"
+    folder = runs / f"{stamp}-{kind}-{secrets.token_hex(2)}"
     folder.mkdir(parents=True)
     # A new link moved over the old one: at no moment is there none.
-    link = runs / f".{LATEST}-{secrets.token_hex(4)}"
+    link = runs / f".{latest}-{secrets.token_hex(4)}"
     link.symlink_to(folder.name)
-    link.replace(runs / LATEST)
+    link.replace(runs / latest)
     return folder
 
 
@@ -96,6 +110,19 @@ def write_results(folder: Path, info: RunInfo, results: Iterable[ScenarioResult]
     path = folder / "results.json"
     write_json(path, document)
     return path
+
+
+def read_results(run: Path) -> RunResults:
+    """Read results.json; raises NoResultsError when there is none or it is something else."""
+    path = run / "results.json"
+    try:
+        return msgspec.convert(json.loads(path.read_bytes()), RunResults)
+    except FileNotFoundError:
+        raise NoResultsError(
+            f"{run} is no run: it has no results.json. Name a folder of runs/, such as runs/latest."
+        ) from None
+    except ValueError as error:
+        raise NoResultsError(f"{path} cannot be read: {error}") from None
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scenarios.discovery import Found
-from scenarios.options import at_least_one, positive
+from scenarios.options import add_ids, add_pace, add_verbosity
 
 ABOUT = """\
 Prove the scenarios: run them against mutants, peers with exactly one behaviour broken. Each mutant
 names the scenarios and the checks that are meant to notice it (scenarios/mutants/), and only these
 pairs are run, all of them or those of the scenarios and mutants named. Every node is a process.
 
-The run's folder gets kill-matrix.json and kill-matrix.html: who was killed by which check, who
-survived, and which checks nobody has seen red."""
+The run's folder, to which runs/latest-audit points, gets kill-matrix.json and kill-matrix.html: who
+was killed by which check, who survived, and which checks nobody has seen red."""
 
 EXIT_CODES = """\
 exit codes:
@@ -28,7 +28,7 @@ exit codes:
 
 def add_options(audit: argparse.ArgumentParser, default_jobs: int) -> None:
     """Add what may stand behind `audit`."""
-    audit.add_argument("ids", nargs="*", metavar="ID", help="S7, s7, S3-S9; default: all")
+    add_ids(audit)
     audit.add_argument(
         "--mutant", action="append", default=[], metavar="NAME", help="this one; may be repeated"
     )
@@ -36,25 +36,13 @@ def add_options(audit: argparse.ArgumentParser, default_jobs: int) -> None:
         "--full", action="store_true",
         help="every mutant under every scenario, not only where it is meant to be noticed",
     )  # fmt: skip
-    audit.add_argument(
-        "-j", "--jobs", type=at_least_one, default=default_jobs, metavar="N",
-        help="pairs at once; many only wait (default here: %(default)s)",
-    )  # fmt: skip
+    add_pace(audit, "pairs at once; many only wait", default_jobs)
     audit.add_argument(
         "--keep", action="store_true", help="keep the mutants, and the nodes' games and state"
     )
-    audit.add_argument(
-        "--timeout-factor", type=positive, default=1.0, metavar="F",
-        help="stretch every deadline, for a slow or busy machine (default: 1)",
-    )  # fmt: skip
-    how_much = audit.add_mutually_exclusive_group()
-    how_much.add_argument(
-        "-v", "--verbose", action="store_const", dest="verbosity", const=1, default=0,
-        help="every check that turned red, with what was found",
-    )  # fmt: skip
-    how_much.add_argument(
-        "-q", "--quiet", action="store_const", dest="verbosity", const=-1,
-        help="only what is wrong and the closing lines",
+    add_verbosity(
+        audit, "every check that turned red, with what was found",
+        "only what is wrong and the closing lines",
     )  # fmt: skip
 
 

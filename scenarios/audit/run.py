@@ -67,7 +67,7 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
     Raises MutantError when a mutant cannot be made.
     """
     pairs = pairs_of(mutants, chosen, full=request.full)
-    folder = new_run_folder(request.root / "runs", "audit")
+    folder = new_run_folder(request.root / "runs", "audit", latest="latest-audit")
     began = time.monotonic()
     print(
         f"{len(mutants)} mutants and the real peer under {len(chosen)} scenarios: {len(pairs)} "

@@ -4,29 +4,17 @@ import ast
 import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from scenarios.core.log import Line, Stream, json_object
-from scenarios.results import RunInfo, ScenarioResult
+from scenarios.results import ScenarioResult
 
 SCENARIOS = Path(__file__).parents[1]
 SCENARIO_FILE = "scenario.jsonl"
-
-
-class ReportError(Exception):
-    """The folder holds no run that can be reported; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunResults(RunInfo):
-    """What results.json says."""
-
-    duration_s: float = 0.0
-    scenarios: list[ScenarioResult] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +58,6 @@ class ScenarioFolder:
     records: list[Record]
     nodes: list[NodeLines]
     unreadable: int  # lines that were cut off when the run was killed
-
-
-def read_results(run: Path) -> RunResults:
-    """Read results.json; raises ReportError when there is none or it is something else."""
-    path = run / "results.json"
-    try:
-        return msgspec.convert(json.loads(path.read_bytes()), RunResults)
-    except FileNotFoundError:
-        raise ReportError(
-            f"{run} is no run: it has no results.json. Name a folder of runs/, such as runs/latest."
-        ) from None
-    except ValueError as error:
-        raise ReportError(f"{path} cannot be read: {error}") from None
 
 
 def read_scenario(run: Path, result: ScenarioResult) -> ScenarioFolder:

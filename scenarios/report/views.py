@@ -19,13 +19,12 @@ from scenarios.report.provenance import transfers
 from scenarios.report.reading import (
     NodeLines,
     Record,
-    RunResults,
     ScenarioFolder,
     source_lines,
     text_of,
 )
 from scenarios.report.thinning import allowances, cost, most_telling, shown_lines
-from scenarios.results import ScenarioResult
+from scenarios.results import RunResults, ScenarioResult
 
 EXPECTATIONS_SHOWN = 300
 LONGEST_TEXT = 20_000

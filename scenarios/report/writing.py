@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from scenarios.report.model import RunView
-from scenarios.report.reading import RunResults, read_results, read_scenario
+from scenarios.report.reading import read_scenario
 from scenarios.report.trace import trace
 from scenarios.report.views import run_view, scenario_view
 from scenarios.reporter import again_command
-from scenarios.results import REPORT, TRACE, ScenarioResult
+from scenarios.results import REPORT, TRACE, RunResults, ScenarioResult, read_results
 
 LARGEST_PAGE = 10 * 2**20
 LINES_BUDGET = 7 * 2**20
@@ -27,7 +27,7 @@ _SCRIPTS = ("dom", "model", "detail", "timeline", "provenance", "scenario", "ove
 def write_report(run: Path) -> Path:
     """Write ``report.html`` and ``trace.json`` into a finished run's folder; returns the former.
 
-    Raises ReportError when the folder is not a run's.
+    Raises NoResultsError when the folder is not a run's.
     """
     results = read_results(run)
     views = [scenario_view(read_scenario(run, result)) for result in results.scenarios]

@@ -23,7 +23,7 @@ def test_a_mutant_is_killed_by_the_check_meant_for_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "killed" in done.stdout
     assert "2 of 2 mutants killed" in done.stdout
-    folder = (tmp_path / "runs" / "latest").resolve()
+    folder = (tmp_path / "runs" / "latest-audit").resolve()
     document = json.loads((folder / "kill-matrix.json").read_text())
     by = {pair["mutant"]: list(pair["by"]) for pair in document["pairs"]}
     assert by == {

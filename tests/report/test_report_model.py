@@ -29,14 +29,12 @@ from scenarios.report.provenance import transfers
 from scenarios.report.reading import (
     NodeLines,
     Record,
-    ReportError,
-    read_results,
     read_scenario,
     source_lines,
 )
 from scenarios.report.thinning import allowances, cost, most_telling, shown_lines
 from scenarios.report.views import scenario_view
-from scenarios.results import ScenarioResult
+from scenarios.results import ScenarioResult, read_results
 
 NAMES = {"id-alpha": "alpha", "id-bravo": "bravo"}
 
@@ -300,11 +298,3 @@ def test_a_restarted_node_is_a_lane_of_its_own(tmp_path: Path) -> None:
         ("alpha", "S1/alpha.jsonl"),
         ("alpha#2", "S1/alpha-2.jsonl"),
     ]
-
-
-def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match=r"has no results\.json"):
-        read_results(tmp_path)
-    (tmp_path / "results.json").write_text("{}")
-    with pytest.raises(ReportError, match="cannot be read"):
-        read_results(tmp_path)

@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from scenarios.results import (
+    NoResultsError,
     RunInfo,
     ScenarioResult,
     new_run_folder,
+    read_results,
     remove_old_runs,
     write_results,
 )
@@ -59,3 +63,18 @@ def test_results_json(tmp_path: Path) -> None:
             "repetition": 1,
         }
     ]
+
+
+def test_another_kind_of_run_has_a_link_of_its_own(tmp_path: Path) -> None:
+    run = new_run_folder(tmp_path, "process")
+    audit = new_run_folder(tmp_path, "audit", latest="latest-audit")
+    assert (tmp_path / "latest").resolve() == run
+    assert (tmp_path / "latest-audit").resolve() == audit
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(NoResultsError, match=r"has no results\.json"):
+        read_results(tmp_path)
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(NoResultsError, match="cannot be read"):
+        read_results(tmp_path)

@@ -1,21 +1,18 @@
 """What runs came to, as Markdown."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from scenarios.results import RunInfo, ScenarioResult, write_results
-from scenarios.summary import NoResultsError, log_row, read_results, runs_since, summary
+from scenarios.results import RunInfo, RunResults, ScenarioResult, read_results, write_results
+from scenarios.summary import log_row, runs_since, summary
 
 VERSIONS = {"project": "0.1.0", "python": "3.11.7", "platform": "long", "docker": "28.2"}
 
 
-def a_run(folder: Path, started: float, *results: ScenarioResult) -> dict[str, Any]:
+def a_run(folder: Path, started: float, *results: ScenarioResult) -> RunResults:
     folder.mkdir(parents=True)
     write_results(folder, RunInfo(folder.name, "docker", 1, VERSIONS, started), results)
-    return {**read_results(folder), "duration_s": 61.7}
+    return replace(read_results(folder), duration_s=61.7)
 
 
 def test_the_page_has_the_outcomes_every_failure_and_what_was_left_out(tmp_path: Path) -> None:
@@ -56,11 +53,3 @@ def test_runs_since(tmp_path: Path) -> None:
         a_run(tmp_path / f"2026010{day}-x", float(day))
     (tmp_path / "20260104-x").mkdir()  # ended before it had results
     assert [path.name for path in runs_since(tmp_path, 2.0)] == ["20260102-x", "20260103-x"]
-
-
-def test_no_results(tmp_path: Path) -> None:
-    with pytest.raises(NoResultsError, match="gone"):
-        read_results(tmp_path / "gone")
-    (tmp_path / "results.json").write_text(json.dumps([]))
-    with pytest.raises(NoResultsError, match="not of this project"):
-        read_results(tmp_path)
