@@ -1,34 +1,35 @@
-"""The run as a Trace Event file, which https://ui.perfetto.dev and chrome://tracing open.
+"""The run as a Trace Event file, which https://ui.perfetto.dev opens.
 
-Each scenario and each of its nodes is a process there.
+Each scenario is a process there: a thread for the scenario itself, one for what each node read and
+wrote, one for the pieces of files that it sent or got. Perfetto orders processes by how much is in
+them, so the nodes of a scenario would not stay together if they were processes.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 from scenarios.report.model import RunView, ScenarioView, Summary
 
 Entry = dict[str, Any]
-_LINES, _BYTES, _SCENARIO = 1, 2, 3
-_THREADS = {_LINES: "lines", _BYTES: "bytes"}
+_SCENARIO = 1
 _TEXT_SHOWN = 1000
 
 
 def trace(run: RunView) -> dict[str, Any]:
     """Return the document; times in it are microseconds since the run began."""
     events: list[Entry] = []
-    pid = 0
-    for summary, view in zip(run.scenarios, run.views, strict=True):
-        pids = {lane.label: pid + 2 + index for index, lane in enumerate(view.lanes)}
-        events += _scenario(summary, view, pid + 1)
-        for label, number in pids.items():
-            events += _named(number, f"{summary.key} {label}")
-            events += [
-                _meta("thread_name", number, thread, name) for thread, name in _THREADS.items()
-            ]
-        events += _nodes(view, pids)
-        events += _deliveries(view, pids)
-        pid += 1 + len(pids)
+    arrows = itertools.count(1)  # Perfetto takes whole numbers only, and one space for all
+    for pid, (summary, view) in enumerate(zip(run.scenarios, run.views, strict=True), 1):
+        lines = {lane.label: _SCENARIO + 1 + 2 * at for at, lane in enumerate(view.lanes)}
+        pieces = {label: thread + 1 for label, thread in lines.items()}
+        events.append(_meta("process_name", pid, 0, f"{summary.key} {summary.name}"))
+        events += _threads(pid, {"scenario": _SCENARIO})
+        events += _threads(pid, lines)
+        events += _threads(pid, {f"{label} bytes": each for label, each in pieces.items()})
+        events += _scenario(summary, view, pid)
+        events += _nodes(view, pid, lines)
+        events += _deliveries(view, pid, pieces, arrows)
     notes = [note for view in run.views for note in view.notes]
     about: Entry = {
         "notes": notes,
@@ -40,9 +41,13 @@ def trace(run: RunView) -> dict[str, Any]:
     return {"displayTimeUnit": "ms", "otherData": about, "traceEvents": events}
 
 
+def _threads(pid: int, threads: dict[str, int]) -> Iterator[Entry]:
+    for name, thread in threads.items():
+        yield _meta("thread_name", pid, thread, name)
+        yield _meta("thread_sort_index", pid, thread, "") | {"args": {"sort_index": thread}}
+
+
 def _scenario(summary: Summary, view: ScenarioView, pid: int) -> Iterator[Entry]:
-    yield from _named(pid, f"{summary.key} {summary.name}")
-    yield _meta("thread_name", pid, _SCENARIO, "scenario")
     args = {"outcome": summary.outcome, "evidence": summary.evidence, "proves": summary.proves}
     yield _span(summary.id, pid, _SCENARIO, view.begin, view.end, args)
     for at, text in view.steps:
@@ -56,46 +61,39 @@ def _scenario(summary: Summary, view: ScenarioView, pid: int) -> Iterator[Entry]
             yield _instant(f"{outcome}: {one.what}", pid, _SCENARIO, one.at, args)
     for fault in view.faults:
         args = {"node": fault.node, "trigger": fault.trigger, "error": fault.error}
-        yield _instant(f"fault: {fault.what}", pid, _SCENARIO, fault.at, args) | {"s": "g"}
+        yield _instant(f"fault: {fault.what}", pid, _SCENARIO, fault.at, args)
 
 
-def _nodes(view: ScenarioView, pids: dict[str, int]) -> Iterator[Entry]:
+def _nodes(view: ScenarioView, pid: int, threads: dict[str, int]) -> Iterator[Entry]:
     for lane in view.lanes:
-        pid = pids[lane.label]
         for number, at, kind, name, text, _ in lane.lines:
             args = {"kind": kind, "line": f"{lane.file}:{number}", "text": text[:_TEXT_SHOWN]}
-            yield _instant(name, pid, _LINES, at, args)
+            yield _instant(name, pid, threads[lane.label], at, args)
     for bar in view.bars:
         args = {"outcome": bar.outcome or "still active at the end"}
         end = view.end if bar.end is None else bar.end
-        yield from _async(f"{bar.operation} {bar.game}", pids[bar.lane], bar.begin, end, args)
+        yield from _async(f"{bar.lane}: {bar.operation} {bar.game}", pid, bar.begin, end, args)
 
 
-def _deliveries(view: ScenarioView, pids: dict[str, int]) -> Iterator[Entry]:
-    flow = 0
+def _deliveries(
+    view: ScenarioView, pid: int, threads: dict[str, int], arrows: Iterator[int]
+) -> Iterator[Entry]:
     for transfer in view.transfers:
         for at, done in transfer.samples:
-            name = f"downloaded of {transfer.game}"
-            yield _entry("C", name, pids[transfer.lane], 0, at, {"bytes": done})
+            name = f"{transfer.lane}: downloaded of {transfer.game}"
+            yield _entry("C", name, pid, 0, at, {"bytes": done})
         for file in transfer.files:
             for piece in file.pieces:
-                if piece.source not in pids:
+                if piece.source not in threads:
                     continue
-                flow += 1
+                arrow = next(arrows)
                 name = f"{file.path}[{piece.offset}:{piece.length}]"
                 args = {"source": piece.source, "bytes": piece.length, "again": piece.again}
                 # A flow arrow binds to spans, so both ends get one of the shortest length.
                 for phase, node in (("s", piece.source), ("f", transfer.lane)):
-                    pid = pids[node]
-                    yield _span(name, pid, _BYTES, piece.at, piece.at, args)
-                    ends = {"cat": "bytes", "id": f"{pids[transfer.lane]}:{flow}", "bp": "e"}
-                    yield _entry(phase, name, pid, _BYTES, piece.at, {}) | ends
-
-
-def _named(pid: int, name: str) -> list[Entry]:
-    sort = _meta("process_sort_index", pid, 0, "")
-    sort["args"] = {"sort_index": pid}
-    return [_meta("process_name", pid, 0, name), sort]
+                    yield _span(name, pid, threads[node], piece.at, piece.at, args)
+                    ends = {"cat": "bytes", "id": arrow, "bp": "e"}
+                    yield _entry(phase, name, pid, threads[node], piece.at, {}) | ends
 
 
 def _meta(what: str, pid: int, tid: int, name: str) -> Entry:
@@ -116,7 +114,8 @@ def _span(name: str, pid: int, tid: int, begin: float, end: float, args: Entry) 
 
 def _async(name: str, pid: int, begin: float, end: float, args: Entry) -> list[Entry]:
     """Return a span that may overlap others without being nested in them."""
-    both = {"cat": "span", "id": f"{pid}:{begin}:{name}"}
+    # Of the process: Perfetto shows what has a plain `id` apart from all processes.
+    both = {"cat": "span", "id2": {"local": f"{begin}:{name}"}}
     return [
         _entry("b", name, pid, 0, begin, args) | both,
         _entry("e", name, pid, 0, end, {}) | both,

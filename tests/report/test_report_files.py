@@ -80,21 +80,29 @@ def test_the_page_stays_small_whatever_else_there_is_to_say(tmp_path: Path) -> N
     assert len(blocks(page)["view-39"]["lanes"][0]["lines"]) > 10
 
 
+def spans(events: list[dict[str, Any]], phase: str) -> Counter[tuple[int, str]]:
+    return Counter((each["pid"], each["id2"]["local"]) for each in events if each["ph"] == phase)
+
+
 def test_the_trace_is_in_the_trace_event_format(tmp_path: Path) -> None:
     write_report(a_run(tmp_path))
     events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
     assert all({"ph", "name", "pid", "tid"} <= entry.keys() for entry in events)
     assert all(entry["ts"] >= 0 for entry in events if entry["ph"] != "M")
     names = {entry["args"]["name"] for entry in events if entry["name"] == "process_name"}
-    assert {"S2 Source drop", "S2 alpha", "S2 client"} <= names
-    begun = Counter(entry["id"] for entry in events if entry["ph"] == "b")
-    assert begun == Counter(entry["id"] for entry in events if entry["ph"] == "e")
+    assert names == {"S1 Startup scan", "S2 Source drop", "S3 Cut"}
+    threads = {
+        (entry["pid"], entry["args"]["name"]) for entry in events if entry["name"] == "thread_name"
+    }
+    assert {(2, "scenario"), (2, "alpha"), (2, "client"), (2, "client bytes")} <= threads
+    assert spans(events, "b") == spans(events, "e")
     assert {entry["name"] for entry in events if entry["ph"] == "b"} >= {
-        "Downloading ggoo",
+        "client: Downloading ggoo",
         "client: download-finished of ggoo",
     }
     sent = [entry["id"] for entry in events if entry["ph"] == "s"]
     assert sent == [entry["id"] for entry in events if entry["ph"] == "f"]
     assert len(set(sent)) == len(sent) == 2
+    assert all(type(arrow) is int for arrow in sent)  # Perfetto drops arrows with other ids
     assert any(entry["name"] == "fault: kill bravo" for entry in events)
     assert {entry["args"]["bytes"] for entry in events if entry["ph"] == "C"} == {0, 4 * 2**20}
