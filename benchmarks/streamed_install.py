@@ -17,14 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from scenarios.core.backends.process import ProcessBackend
-from scenarios.core.label import own_label
-from scenarios.core.session import Session
+from benchmarks.rates import lan, print_rates
 from scenarios.lan_spread.games import made_game
-from scenarios.lan_spread.lan import Lan
 from scenarios.lan_spread.peers import Peer
 from scenarios.lan_spread.specs import peer
 
@@ -56,21 +52,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(folder: Path, unrar: str, size: int, rounds: int) -> tuple[list[float], list[float]]:
     """Return the seconds of every round: of the streamed install, and of unrar."""
     streamed, printed = [], []
-    backend = ProcessBackend(own_label("benchmark"))
-    with closing(backend), Session(backend, folder / "log") as session:
-        lan = Lan(session, folder)
-        with closing(lan):
-            source, client = lan.start(
-                peer("source", [made_game(GAME, size, "benchmark")]), peer("client")
-            )
-            client.connect(source)
-            archive = source.root(GAME) / f"{GAME}.eti"
-            # The first round of each, which fills the page cache, does not count.
-            for number in range(rounds + 1):
-                seconds = stream(client), by_unrar(unrar, archive, folder / "printed")
-                if number:
-                    streamed.append(seconds[0])
-                    printed.append(seconds[1])
+    with lan(folder) as made:
+        source, client = made.start(
+            peer("source", [made_game(GAME, size, "benchmark")]), peer("client")
+        )
+        client.connect(source)
+        archive = source.root(GAME) / f"{GAME}.eti"
+        # The first round of each, which fills the page cache, does not count.
+        for number in range(rounds + 1):
+            seconds = stream(client), by_unrar(unrar, archive, folder / "printed")
+            if number:
+                streamed.append(seconds[0])
+                printed.append(seconds[1])
     return streamed, printed
 
 
@@ -99,16 +92,12 @@ def by_unrar(unrar: str, archive: Path, target: Path) -> float:
 
 def report(mib: int, streamed: Sequence[float], printed: Sequence[float]) -> int:
     """Print the table; return the exit code."""
-    print(f"A stored archive of {mib} MiB, {len(streamed)} rounds, MiB/s:\n")
-    print(f"| {'':32} | median | lowest | highest |")
-    print(f"|{'-' * 34}|-------:|-------:|--------:|")
-    for name, seconds in (
-        ("streamed install, peer to peer", streamed),
-        ("unrar p -inul ARCHIVE > FILE", printed),
-    ):
-        rates = [mib / second for second in seconds]
-        middle = statistics.median(rates)
-        print(f"| {name:32} | {middle:6.0f} | {min(rates):6.0f} | {max(rates):7.0f} |")
+    print(f"A stored archive of {mib} MiB, {len(streamed)} rounds:\n")
+    ways = {
+        "streamed install, peer to peer": streamed,
+        "unrar p -inul ARCHIVE > FILE": printed,
+    }
+    print_rates(mib, ways)
     ratio = statistics.median(printed) / statistics.median(streamed)
     held = ratio >= TARGET
     print(

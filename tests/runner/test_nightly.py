@@ -49,6 +49,7 @@ def test_a_failed_part_keeps_no_other_from_running_and_fails_the_night(tmp_path:
         "-m scenarios run --backend docker",
         "-m scenarios run --backend process --repeat 10 --random-order",
         "-m scenarios audit --full",
+        "-m benchmarks.download",
         "-m benchmarks.streamed_install",
     ]
     assert re.fullmatch(r"-m scenarios summary --since \d+", asked[-1])
