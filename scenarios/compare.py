@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scenarios.core.scene import file_stem
 from scenarios.results import LATEST
 
 # Of an envelope or an event's data: told by a clock, or counted from what a clock told.
@@ -88,7 +89,7 @@ def read_turn(folder: Path) -> dict[str, list[Said]]:
     records = list(_records(story))
     began = float(records[0]["at"]) if records else 0.0
     logs = {
-        str(record["node"]): folder / (str(record["node"]).replace("#", "-") + ".jsonl")
+        str(record["node"]): folder / f"{file_stem(str(record['node']))}.jsonl"
         for record in records
         if record["kind"] == "node-starting"
     }

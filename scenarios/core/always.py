@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from scenarios.core.backends.base import Ended
 from scenarios.core.log import Line, describe_end, event_of, show
+from scenarios.core.scene import place
 
 # How the scenario ended a node; None: it did not.
 Ending: TypeAlias = Literal["asked", "killed", "removed"]
@@ -47,7 +48,10 @@ def only_protocol_lines(story: NodeStory) -> list[str]:
         else:
             wrong = _wrong_with(line.message)
         if wrong:
-            found.append(f"{story.node} wrote what is no protocol line ({wrong}): {show(line)}")
+            found.append(
+                f"{story.node} wrote what is no protocol line ({wrong}), "
+                f"{place(story.node, line.index)}: {show(line)}"
+            )
     return found
 
 
@@ -60,7 +64,10 @@ def gapless_seq(story: NodeStory) -> list[str]:
             continue
         if event.seq != want:
             # Only the first: what follows is off by the same.
-            return [f"{story.node} wrote seq {event.seq} where {want} was due: {show(line)}"]
+            where = place(story.node, line.index)
+            return [
+                f"{story.node} wrote seq {event.seq} where {want} was due, {where}: {show(line)}"
+            ]
         want += 1
     return []
 
@@ -110,7 +117,10 @@ def only_events_after_shutdown(story: NodeStory) -> list[str]:
         elif line.stream == "out":
             kind = line.message.get("type") if line.message else None
             if over and kind != "event":
-                found.append(f"{story.node} wrote this after its shutdown: {show(line)}")
+                found.append(
+                    f"{story.node} wrote this after its shutdown, "
+                    f"{place(story.node, line.index)}: {show(line)}"
+                )
             over = over or (kind == "result" and _id_of(line) in shutdown_ids)
     return found
 

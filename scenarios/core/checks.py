@@ -4,11 +4,13 @@ from collections.abc import Callable, Collection, Container
 from pathlib import Path
 from typing import Any
 
+from scenarios.core.difference import difference
 from scenarios.core.errors import Cause
 from scenarios.core.scene import CheckKind, CheckResult, Scene
 from scenarios.core.trees import Ignore, Tree, differences, tree
 
 DIFFERENCES_SHOWN = 40
+WHOLE_SHOWN = 100  # characters: of longer values only what differs
 
 
 class Checks:
@@ -95,21 +97,11 @@ class Checks:
         return CheckResult(what, kind, not detail, now, now, detail=detail, cause=cause)
 
 
-def _value(found: dict[Any, Any], key: object) -> str:
-    return repr(found[key]) if key in found else "(nothing)"
-
-
 def _got_want(got: object, want: object) -> str:
-    if isinstance(got, (set, frozenset)) and isinstance(want, (set, frozenset)):
-        missing = sorted(map(repr, want - got))
-        extra = sorted(map(repr, got - want))
-        return f"got {got!r}, wanted {want!r}; missing {missing}, not wanted {extra}"
-    if isinstance(got, dict) and isinstance(want, dict):
-        keys = sorted((key for key in got.keys() | want.keys()), key=repr)
-        wrong = [
-            f"{key!r}: got {_value(got, key)}, wanted {_value(want, key)}"
-            for key in keys
-            if key not in got or key not in want or got[key] != want[key]
-        ]
-        return "\n  ".join(["", *wrong])
-    return f"got {got!r}, wanted {want!r}"
+    whole = f"got {got!r}, wanted {want!r}"
+    if len(whole) <= WHOLE_SHOWN:
+        return whole
+    found = difference(got, want)
+    more = len(found) - DIFFERENCES_SHOWN
+    tail = [f"and {more} more"] if more > 0 else []
+    return "\n  ".join(["", *found[:DIFFERENCES_SHOWN], *tail])

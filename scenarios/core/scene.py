@@ -26,6 +26,16 @@ class Clock:
         return time.monotonic() - self.monotonic_start
 
 
+def file_stem(node: str) -> str:
+    """Return what the files about a node are named after."""
+    return node.replace("#", "-")
+
+
+def place(node: str, index: int) -> str:
+    """Return where a line of a node is kept, as `alpha.jsonl:12`; the report leads there."""
+    return f"{file_stem(node)}.jsonl:{index + 1}"
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """One expectation that was looked at."""
@@ -121,6 +131,8 @@ class Scene:
         self.lost_by: Cause | None = None  # what the backend says took a node away
         self.names: dict[str, str] = {}  # of nodes, by an id that they go by in their lines
         self.last_line_at = self.clock.now()
+        # The line that the scenario has waited for last, and most likely judges: node and index.
+        self.last_read: tuple[str, int] | None = None
         self._views: list[Callable[[int], str]] = []
         self._trouble: Trouble | None = None
         self._records = JsonLines(folder / "scenario.jsonl")
@@ -148,14 +160,19 @@ class Scene:
 
     def checked(self, result: CheckResult) -> None:
         """Record one expectation."""
-        self.checks.append(result)
-        self.record("check", **{"check_kind": result.kind, **_without(asdict(result), "kind")})
+        self._checked(result)
 
     def judged(self, result: CheckResult) -> None:
         """Record one expectation; raises CheckFailed when it failed, unless the scene goes on."""
-        self.checked(result)
+        read = place(*self.last_read) if self.last_read else ""
+        self._checked(result, read=read)
         if not result.passed and not self.goes_on:
             raise CheckFailed(result.what, result.detail)
+
+    def _checked(self, result: CheckResult, **more: Any) -> None:
+        self.checks.append(result)
+        fields = {"check_kind": result.kind, **_without(asdict(result), "kind"), **more}
+        self.record("check", **fields)
 
     def faulted(self, fault: FaultRecord) -> None:
         """Record one fault."""
@@ -172,7 +189,10 @@ class Scene:
         views = "\n".join(view(last_lines) for view in self._views) or "  no node was started"
         for node_id, name in self.names.items():
             views = views.replace(node_id, f"<{name}>")
-        return f"Faults placed:\n{faults}\nLast lines of every node:\n{views}"
+        parts = [f"Faults placed:\n{faults}"]
+        if self.last_read is not None:
+            parts.append(f"Waited for last:\n  {place(*self.last_read)}")
+        return "\n".join([*parts, f"Last lines of every node:\n{views}"])
 
     def close(self) -> None:
         """Close the record; again: no effect."""

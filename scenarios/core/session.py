@@ -14,7 +14,7 @@ from scenarios.core.errors import Cause, CheckFailed, CommandFailed, NodeGone, W
 from scenarios.core.faults import Faults
 from scenarios.core.log import NodeLog
 from scenarios.core.node import Node
-from scenarios.core.scene import Clock, Scene
+from scenarios.core.scene import Clock, Scene, file_stem
 from scenarios.core.timeouts import EXIT_S, Timeouts
 
 # How long a node of a scenario that failed already may take to end by itself.
@@ -190,7 +190,7 @@ class Session:
         return node
 
     def _file(self, label: str, suffix: str) -> Path:
-        return self.folder / f"{label.replace('#', '-')}.{suffix}"
+        return self.folder / f"{file_stem(label)}.{suffix}"
 
     def _start_one(self, node: Node, address: str) -> None:
         self.scene.record("node-starting", node=node.label, name=node.name, address=address)

@@ -167,7 +167,8 @@ class Window:
             search.over = True
         if search.error is not None:
             raise search.error
-        if search.found is not None:
+        if search.found is not None and search.line is not None:
+            scene.last_read = (self.log.node, search.line.index)
             return search.found
         if ended:
             cause: Cause = "node-ended"
@@ -216,6 +217,7 @@ class _Search(Generic[T]):
 
     def __init__(self, accept: Callable[[Line], T | None], window: Window) -> None:
         self.found: T | None = None
+        self.line: Line | None = None  # in which it was found
         self.error: Exception | None = None
         self.over = False
         self._accept = accept
@@ -227,7 +229,7 @@ class _Search(Generic[T]):
         if self.over or (end is not None and line.index >= end):
             return True
         try:
-            self.found = self._accept(line)
+            self.found, self.line = self._accept(line), line
         except Exception as error:  # noqa: BLE001 - `accept` is the scenario's: what it raises must
             self.error = error  # reach the scenario and not end the reader's thread
         self.over = self.found is not None or self.error is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scenarios.core.always import NodeStory
 from scenarios.core.log import show
+from scenarios.core.scene import place
 from scenarios.lan_spread.attempts import Attempt, downloads_of
 from scenarios.lan_spread.version_watch import Appearance
 
@@ -35,7 +36,8 @@ def no_chunk_twice(story: NodeStory) -> list[str]:
     """
     downloads = downloads_of(story)
     found = [
-        f"{story.node} finished a chunk of no download that is under way: {show(chunk.line)}"
+        f"{story.node} finished a chunk of no download that is under way, "
+        f"{place(story.node, chunk.line.index)}: {show(chunk.line)}"
         for chunk in downloads.stray
     ]
     for attempt in downloads.attempts:
@@ -45,7 +47,9 @@ def no_chunk_twice(story: NodeStory) -> list[str]:
         for chunks in by_file.values():
             chunks.sort(key=lambda chunk: (chunk.offset, chunk.length))
             found += [
-                f"{story.node} finished bytes of {before.path} twice: {before} and {chunk}"
+                f"{story.node} finished bytes of {before.path} twice: {before} "
+                f"({place(story.node, before.line.index)}) and {chunk} "
+                f"({place(story.node, chunk.line.index)})"
                 for before, chunk in pairwise(chunks)
                 if chunk.offset < before.offset + before.length
                 or (chunk.offset, chunk.length) == (before.offset, before.length)
@@ -61,7 +65,8 @@ def finished_is_manifest(story: NodeStory) -> list[str]:
     (the first `download-progress` tells) need no chunk again.
     """
     return [
-        f"{story.node}, download of {attempt.game_id}: {wrong}"
+        f"{story.node}, download of {attempt.game_id}, "
+        f"{place(story.node, attempt.outcome.line.index)}: {wrong}"
         for attempt in downloads_of(story).attempts
         if attempt.outcome is not None and attempt.outcome.name == "download-finished"
         for wrong in _wrong_with_finished(attempt)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from scenarios.core.errors import CAUSES
 from scenarios.core.log import Line
+from scenarios.core.scene import place
 from scenarios.report.model import Failure
 from scenarios.report.reading import NodeLines, Record
 
@@ -29,10 +30,8 @@ _REASONS = (
 )
 _REFUSED = re.compile(r"(?P<node>\S+) refused `(?P<command>[^`]*)` \([^)]*\): (?P<error>.*)")
 _AT = re.compile(r"^at (test_\w+\.py:\d+)$", re.MULTILINE)
-_GOT = re.compile(
-    r"got (?P<got>.*?), wanted (?P<wanted>.*?)(; (?P<apart>missing \[.*\], not wanted \[.*\]))?",
-    re.DOTALL,
-)
+_GOT = re.compile(r"got (?P<got>.*?), wanted (?P<wanted>.*?)", re.DOTALL)
+_PLACE = re.compile(r"[\w-]+\.jsonl:\d+")
 
 
 def failure_of(text: str, records: Sequence[Record], nodes: Sequence[NodeLines]) -> Failure:
@@ -68,18 +67,24 @@ def _recorded(
         detail = decisive.detail.strip("\n")
         judged = _GOT.fullmatch(detail.strip())
         got, wanted = (judged["got"], judged["wanted"]) if judged else (textwrap.dedent(detail), "")
-        if judged and judged["apart"]:
-            got += f"\n{judged['apart']}"
     # What was found may speak of others; only a rule's findings begin with whom they are about.
     about = decisive.detail if decisive.check_kind == "always" else decisive.what
     node = decisive.node or _named(about, nodes)
-    lane, line = _last_line(nodes, node, decisive.at)
+    at = decisive.at
+    found = None if decisive.check_kind == "wait" else _place(decisive, nodes)
+    if found is None:
+        lane, line = _last_line(nodes, node, at)
+    else:
+        lane, line = found[0], found[1].index + 1
+        node = node or lane
+        if decisive.check_kind == "always":  # looked at when all was over, but wrong since then
+            at = found[1].at
     return Failure(
         expectation=decisive.what,
         kind=_KINDS.get(decisive.check_kind, "check"),
         node=node,
-        since=decisive.since,
-        at=decisive.at,
+        since=min(decisive.since, at),
+        at=at,
         cause=_cause(decisive, said),
         wanted=wanted,
         got=got,
@@ -91,6 +96,14 @@ def _recorded(
         line=line,
         text=text,
     )
+
+
+def _place(decisive: Record, nodes: Sequence[NodeLines]) -> tuple[str, Line] | None:
+    """The line that a rule's finding names, or that the scenario had read before a check."""
+    named = _PLACE.search(decisive.detail)
+    wanted = named[0] if named else decisive.read
+    places = ((node.label, line) for node in nodes for line in node.lines)
+    return next((each for each in places if place(each[0], each[1].index) == wanted), None)
 
 
 def _unrecorded(text: str, records: Sequence[Record], nodes: Sequence[NodeLines]) -> Failure:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from scenarios.core.log import Line, Stream, json_object
+from scenarios.core.scene import file_stem
 from scenarios.results import ScenarioResult
 
 SCENARIOS = Path(__file__).parents[1]
@@ -31,6 +32,7 @@ class Record:
     wanted: str = ""
     check_kind: str = ""
     passed: bool = True
+    read: str = ""  # of a check: the line that the scenario had waited for last, `alpha.jsonl:12`
     since: float = 0.0
     detail: str = ""
     cause: str | None = None
@@ -65,9 +67,7 @@ def read_scenario(run: Path, result: ScenarioResult) -> ScenarioFolder:
     folder = run / (result.folder or result.id)
     records, bad_records = _read(folder / SCENARIO_FILE, Record)
     labels = {
-        record.node.replace("#", "-"): record.node
-        for record in records
-        if record.kind == "node-starting"
+        file_stem(record.node): record.node for record in records if record.kind == "node-starting"
     }
     # In the order in which they were started; files of others behind them.
     stems = [*labels, *sorted({path.stem for path in folder.glob("*.jsonl")} - {*labels})]

@@ -24,6 +24,7 @@ def fail_with(text: str) -> Callable[[], None]:
     return action
 
 
+LONG = ["x" * 100]
 GOOD: list[Callable[[Checks], None]] = [
     lambda check: check.true("w", [1]),
     lambda check: check.equal("w", {1}, {1}),
@@ -36,9 +37,8 @@ BAD: list[tuple[Callable[[Checks], None], str]] = [
     (lambda check: check.true("w", [], "nothing there"), "w: nothing there"),
     (lambda check: check.true("w", 0), "got 0"),
     (lambda check: check.equal("w", 1, 2), "got 1, wanted 2"),
-    (lambda check: check.equal("w", {1, 2}, {2, 3}), r"missing \['3'\], not wanted \['1'\]"),
-    (lambda check: check.equal("w", {"a": 1, "b": 2}, {"a": 1, "b": 3}), "'b': got 2, wanted 3"),
-    (lambda check: check.equal("w", {"a": None}, {}), "'a': got None"),
+    (lambda check: check.equal("w", {1, 2}, {2, 3}), r"got \{1, 2\}, wanted \{2, 3\}"),
+    (lambda check: check.equal("w", [*LONG, 1], [*LONG, 2]), r"w: \n  \[1\]: got 1, wanted 2$"),
     (lambda check: check.contains("w", [1, 2], 3), "3 is not in"),
     (lambda check: check.excludes("w", [1, 2], 2), "2 is in"),
     (lambda check: check.between("w", 4, 1, 3), "got 4, wanted 1 to 3"),

@@ -1,5 +1,6 @@
 """Windows and waits: what they find, what they say when it does not come, and what they cost."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -260,3 +261,18 @@ class TestWait:
         assert looked == list(range(window.start, found.index + 1))
         assert len(looked) == count + 1
         assert time.monotonic() - began < 30
+
+
+def test_a_check_is_on_record_with_the_line_that_was_waited_for_last(
+    session: Session, backend: FakeBackend, alpha: NodeSpec
+) -> None:
+    (node,) = session.start(alpha)
+    session.check.equal("before", 1, 1)
+    backend.nodes["alpha"].event("x")
+    backend.nodes["alpha"].event("y")
+    line = node.everything().wait_event("x").line
+    session.check.equal("after", 1, 1)
+    records = (session.folder / "scenario.jsonl").read_text().splitlines()
+    read = [each["read"] for each in map(json.loads, records) if "read" in each]
+    assert read == ["alpha.jsonl:1", f"alpha.jsonl:{line.index + 1}"]
+    assert f"Waited for last:\n  {read[-1]}\n" in session.scene.picture()

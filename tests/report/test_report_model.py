@@ -15,6 +15,7 @@ from recorded_run import (
     operations,
     ready,
     record,
+    reply,
     started,
     told,
     write_run,
@@ -201,11 +202,36 @@ def test_a_failed_check_says_what_was_wanted_and_what_came() -> None:
     assert (failure.node, failure.lane, failure.line) == ("", "client", 1)
 
 
-def test_sets_are_shown_with_what_is_missing() -> None:
-    detail = "got {'a'}, wanted {'b', 'a'}; missing [\"'b'\"], not wanted []"
-    failure = failed(f"who: {detail}", check(2.0, "who", passed=False, detail=detail))
-    assert failure.wanted == "{'b', 'a'}"
-    assert failure.got == "{'a'}\nmissing [\"'b'\"], not wanted []"
+def test_of_a_large_value_what_differs_is_shown() -> None:
+    detail = "\n  css.size: got 3149207, wanted 3479\n  coh: missing, wanted {}"
+    failure = failed(f"games: {detail}", check(2.0, "games", passed=False, detail=detail))
+    assert failure.wanted == ""
+    assert failure.got == "css.size: got 3149207, wanted 3479\ncoh: missing, wanted {}"
+
+
+def test_a_failed_check_leads_to_what_the_scenario_had_read() -> None:
+    said = lines(ready(1.0, "a"), reply(1.1), ready(1.2, "a"))
+    nodes = [node("alpha", said), node("client#2", said)]
+    read = check(2.0, "sources", passed=False, detail="x", read="client-2.jsonl:2")
+    failure = failed("sources: x", read, nodes=nodes)
+    assert (failure.node, failure.lane, failure.line, failure.at) == (
+        "client#2",
+        "client#2",
+        2,
+        2.0,
+    )
+
+
+def test_a_broken_rule_leads_to_the_line_and_the_moment_it_was_broken() -> None:
+    said = lines(ready(1.0, "a"), ready(1.1, "a"), ready(1.2, "a"))
+    nodes = [node("alpha", said), node("alpha#2", said)]
+    rule = check(
+        9.0, "always: gapless seq", check_kind="always", passed=False,
+        detail="alpha#2 wrote seq 7, alpha-2.jsonl:2: …", read="alpha.jsonl:1",
+    )  # fmt: skip
+    failure = failed("always: gapless seq: …", rule, nodes=nodes)
+    assert (failure.node, failure.lane, failure.line) == ("alpha#2", "alpha#2", 2)
+    assert (failure.since, failure.at) == (1.1, 1.1)
 
 
 def test_a_peer_is_named_by_the_expectation_and_not_by_what_was_found() -> None:

@@ -116,9 +116,10 @@ def test_a_failure_says_where_to_look_and_how_to_repeat_it(runner: Runner) -> No
         "    pings: got 1, wanted 2\n    at test_tiny.py:LINE\n"
         '      session.check.equal("pings", 1, 2)\n'
         "    cause: check: an expectation was looked at and found wrong\n"
-        "    Faults placed:\n      none\n    Last lines of every node:\n      alpha (running):\n"
+        "    Faults placed:\n      none\n    Waited for last:\n      alpha.jsonl:LINE\n"
+        "    Last lines of every node:\n      alpha (running):\n"
     )
-    assert said in re.sub(r"tiny\.py:\d+", "tiny.py:LINE", done.out)
+    assert said in re.sub(r"(tiny\.py|alpha\.jsonl):\d+", r"\1:LINE", done.out)
     assert f"    folder: runs/{runner.results()['run_id']}/S2\n" in done.out
     assert "    again:  ./justw peer-cli-tests S2 --backend process\n" in done.out
 

@@ -1,0 +1,97 @@
+"""What differs between two values, place by place: of a large value only that is worth reading."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any, TypeAlias
+
+Table: TypeAlias = Mapping[Any, Any]
+
+VALUE_SHOWN = 200  # characters of one value
+# By which of these, if any, the rows of a list are told apart.
+IDENTITIES = ("id", "game_id", "peer_id", "relative_path", "path", "name")
+
+
+def difference(got: object, want: object) -> list[str]:
+    """Return a line for each place in which the values differ, such as
+
+        css.size: got 3149207, wanted 3479 (+3145728)
+
+    Rows of a list are named by their id where they have one, else by their position. Empty for
+    equal values.
+    """
+    return list(_different("", got, want))
+
+
+def _different(place: str, got: object, want: object) -> Iterator[str]:
+    if got == want:
+        return
+    if isinstance(got, Mapping) and isinstance(want, Mapping):
+        yield from _by_key(got, want, lambda key: f"{place}.{key}" if place else str(key))
+    elif isinstance(got, Set) and isinstance(want, Set):
+        yield from _members(place, {"missing": want - got, "not wanted": got - want})
+    elif isinstance(got, list | tuple) and isinstance(want, list | tuple):
+        yield from _lists(place, got, want)
+    else:
+        yield f"{_named(place)}got {_shown(got)}, wanted {_shown(want)}{_apart(got, want)}"
+
+
+def _lists(place: str, got: Sequence[Any], want: Sequence[Any]) -> Iterator[str]:
+    for identity in IDENTITIES:
+        mine, theirs = _keyed(got, identity), _keyed(want, identity)
+        if mine is not None and theirs is not None and mine != theirs:
+            yield from _by_key(mine, theirs, lambda key: f"{place}.{key}" if place else str(key))
+            return
+    extra, missing = [], list(want)
+    for each in got:
+        if each in missing:
+            missing.remove(each)
+        else:
+            extra.append(each)
+    if not extra and not missing:
+        yield f"{_named(place)}in another order: got {_shown(got)}, wanted {_shown(want)}"
+    elif len(got) == len(want):
+        for at, (mine, theirs) in enumerate(zip(got, want, strict=True)):
+            yield from _different(f"{place}[{at}]", mine, theirs)
+    else:
+        strangers = [each for each in extra if each not in want]
+        again = [each for each in extra if each in want]
+        found = {"missing": missing, "not wanted": strangers, "too often": again}
+        yield from _members(place, found)
+
+
+def _by_key(got: Table, want: Table, named: Callable[[Any], str]) -> Iterator[str]:
+    for key in [*want, *(key for key in got if key not in want)]:
+        if key not in got:
+            yield f"{named(key)}: missing, wanted {_shown(want[key])}"
+        elif key not in want:
+            yield f"{named(key)}: not wanted, got {_shown(got[key])}"
+        else:
+            yield from _different(named(key), got[key], want[key])
+
+
+def _members(place: str, found: Mapping[str, Iterable[Any]]) -> Iterator[str]:
+    for words, members in found.items():
+        yield from sorted(f"{_named(place)}{words}: {_shown(each)}" for each in members)
+
+
+def _keyed(rows: Sequence[Any], identity: str) -> dict[Any, Any] | None:
+    """The rows by their identity, if all are objects and no two have the same one."""
+    if not all(isinstance(row, Mapping) and isinstance(row.get(identity), str) for row in rows):
+        return None
+    keyed = {row[identity]: row for row in rows}
+    return keyed if len(keyed) == len(rows) else None
+
+
+def _apart(got: object, want: object) -> str:
+    """How far two sizes are apart, where that is not seen at once."""
+    if isinstance(got, int) and isinstance(want, int) and max(abs(got), abs(want)) > 999:
+        return f" ({got - want:+})"
+    return ""
+
+
+def _named(place: str) -> str:
+    return f"{place}: " if place else ""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= VALUE_SHOWN else text[:VALUE_SHOWN] + "…"
