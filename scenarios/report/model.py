@@ -161,6 +161,7 @@ class ScenarioView:
     steps: Sequence[tuple[float, str]]
     failure: Failure | None
     notes: Sequence[str]  # what is not shown, and where it is
+    broken: Sequence[str] = ()  # the always-on rules that did not hold, in the order of the checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,14 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """Failures with the same rule broken in all of them, or else the same expectation failed."""
+
+    what: str
+    keys: Sequence[str]  # of their scenarios; the first is the one to show in full
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
     """The whole report; ``scenarios`` and ``views`` go together."""
 
@@ -192,3 +201,4 @@ class RunView:
     duration_s: float
     scenarios: Sequence[Summary]
     views: Sequence[ScenarioView]
+    alike: Sequence[Alike] = ()  # every failure is in one, the largest first

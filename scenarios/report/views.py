@@ -6,6 +6,7 @@ from dataclasses import replace
 from scenarios.core.backends.base import Ended
 from scenarios.core.log import describe_end
 from scenarios.report.activity import bars, connections, events_of, names_by_id
+from scenarios.report.alike import alike
 from scenarios.report.failure import failure_of
 from scenarios.report.model import (
     Expectation,
@@ -73,6 +74,7 @@ def scenario_view(folder: ScenarioFolder) -> ScenarioView:
         steps=[(record.at, record.text) for record in records if record.kind == "step"],
         failure=failure,
         notes=notes,
+        broken=[check.what for check in failed if check.check_kind == "always"],
     )
 
 
@@ -92,6 +94,7 @@ def run_view(
     granted = iter(allowances(parts, lines_budget))
     budgets = [sum(next(granted) for _ in range(share)) for share in shares]
     thinned = [thin(view, budget) for view, budget in zip(views, budgets, strict=True)]
+    keys = [result.folder or result.id for result in results.scenarios]
     return RunView(
         run_id=results.run_id,
         backend=results.backend,
@@ -101,7 +104,7 @@ def run_view(
         duration_s=results.duration_s,
         scenarios=[
             Summary(
-                key=result.folder or result.id,
+                key=key,
                 id=result.id,
                 name=result.name,
                 proves=result.proves,
@@ -113,9 +116,14 @@ def run_view(
                 peers=len(view.lanes),
                 failure=view.failure,
             )
-            for result, view in zip(results.scenarios, thinned, strict=True)
+            for key, result, view in zip(keys, results.scenarios, thinned, strict=True)
         ],
         views=thinned,
+        alike=alike(
+            (key, view.failure, view.broken)
+            for key, view in zip(keys, views, strict=True)
+            if view.failure
+        ),
     )
 
 

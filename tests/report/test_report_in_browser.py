@@ -2,9 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from recorded_run import HOSTILE, a_run, chunk, event, ready, started, write_run, write_scenario
+from recorded_run import (
+    HOSTILE,
+    a_run,
+    check,
+    chunk,
+    event,
+    ready,
+    started,
+    write_run,
+    write_scenario,
+)
 
 from benchmarks.chromium import PROGRAM, WHY_NOT, Browser, browser
 from scenarios.report.writing import write_report
@@ -161,6 +172,55 @@ def test_everything_in_sight_has_a_name(page: Browser) -> None:
                 document.querySelector(`label[for="${e.id}"]`))).map(e => e.outerHTML)""")
         assert nameless == []
         assert page.js("document.querySelectorAll('h1').length") == 1
+
+
+RULE = "always: no chunk finished twice"
+
+
+def a_failing_run(folder: Path, **failing: list[dict[str, Any]]) -> Path:
+    """A run in which each scenario failed by its records; their peer only started."""
+    results = []
+    for key, records in failing.items():
+        write_scenario(folder / key, [started(0.1, "client"), *records],
+            {"client": [ready(0.2, "client"), event(3.0, "late")]})  # fmt: skip
+        first = next(one for one in records if not one.get("passed", True))
+        results.append(ScenarioResult(key, f"Name of {key}", "failed", 1.0, folder=key,
+            failure=f"{first['what']}: {first['detail']}"))  # fmt: skip
+    return write_run(folder, *results)
+
+
+def test_failures_that_are_alike_are_read_once(opened: Browser, tmp_path: Path) -> None:
+    twice = check(2.0, RULE, check_kind="always", passed=False, detail="bytes came twice")
+    rate = check(1.0, "MiB/s", passed=False, detail="got 105, wanted 66")
+    other = check(1.0, "files", passed=False, detail="got 1, wanted 2")
+    run = a_failing_run(tmp_path, S1=[other], S2=[rate, twice], S3=[twice], S4=[twice])
+    opened.open(write_report(run).as_uri())
+    opened.drawn()
+    assert text(opened, "#failures ~ *").startswith(f"3 of 4: {RULE}")
+    names = opened.js("[...document.querySelectorAll('article :is(h3, h4) a')].map(e => e.text)")
+    assert names == ["S3 Name of S3", "S1 Name of S1"]
+    rest = opened.js("[...document.querySelectorAll('.alike > ul li')].map(e => e.innerText)")
+    assert rest == ["S4 Name of S4", "S2 Name of S2 — first failed: MiB/s"]
+    opened.click(".alike > ul li:last-child a")
+    assert text(opened, "h1") == "S2 Name of S2"
+
+
+def test_nothing_moves_when_a_timeline_comes_into_sight(opened: Browser, tmp_path: Path) -> None:
+    failing = {
+        f"S{n}": [check(1.0, f"check {n}", passed=False, detail="got 1, wanted 2")]
+        for n in range(1, 7)
+    }
+    opened.open(write_report(a_failing_run(tmp_path, **failing)).as_uri())
+    opened.drawn()
+    drawn = "document.querySelectorAll('svg[role=listbox]').length"
+    height = "document.documentElement.scrollHeight"
+    at_first = opened.js(height)
+    assert opened.js(drawn) < 6
+    for n in range(6):
+        opened.js(f"document.querySelectorAll('article')[{n}].scrollIntoView()")
+        opened.drawn()
+    assert opened.js(drawn) == 6
+    assert opened.js(height) == at_first
 
 
 def test_a_large_run_opens_and_shows_any_scenario(opened: Browser, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ function overviewPage() {
     FAILED.length === 0 && facts(),
     FAILED.length > 0 && h("section", { "aria-labelledby": "failures" },
       h("h2", { id: "failures" }, FAILED.length === 1 ? "The failure" : `The ${FAILED.length} failures`),
-      FAILED.map(failureInOverview)),
+      RUN.alike.map(group)),
     FAILED.length > 0 && [h("h2", {}, "The run"), facts()],
     h("section", { "aria-labelledby": "all" }, h("h2", { id: "all" }, "All scenarios"), scenarioTable()),
   ];
@@ -37,24 +37,27 @@ function facts() {
   return h("dl", { class: "facts" }, entries.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
 }
 
-function failureInOverview(summary, index) {
-  const holder = h("div", {});
-  const draw = () => holder.replaceChildren(timeline(viewOf(summary.key), { focus: summary.failure, compact: true }).element);
-  const section = h("article", { class: "failed-scenario" },
-    h("h3", {}, h("a", { href: link(summary.key) }, `${title(summary)} ${summary.name}`), " ", badge("failed")),
+// The first in full, the others as a line each: whoever knows one of them knows them all.
+function group({ what, keys }) {
+  const [first, ...others] = keys.map((key) => RUN.scenarios[INDEX.get(key)]);
+  if (!others.length) return failureInOverview(first, "h3");
+  const elsewhere = keys.length - keys.filter((key) => RUN.scenarios[INDEX.get(key)].failure.expectation === what).length;
+  return h("section", { class: "alike", "aria-label": `${keys.length} failures alike` },
+    h("h3", {}, `${keys.length} of ${FAILED.length}: ${what}`),
+    elsewhere > 0 && h("p", { class: "quiet" }, `In ${elsewhere} of them something else failed before it.`),
+    failureInOverview(first, "h4"),
+    h("ul", { class: "lines" }, others.map((one) => h("li", {}, h("a", { href: link(one.key) }, `${title(one)} ${one.name}`),
+      one.failure.expectation !== what && h("span", { class: "quiet" }, ` — first failed: ${short(one.failure.expectation, 160)}`)))));
+}
+
+function failureInOverview(summary, heading) {
+  const view = viewOf(summary.key);
+  return h("article", { class: "failed-scenario" },
+    h(heading, {}, h("a", { href: link(summary.key) }, `${title(summary)} ${summary.name}`), " ", badge("failed")),
     h("p", { class: "quiet" }, "Proves: ", marked(summary.proves)),
-    failureCard(summary.failure, viewOf(summary.key)),
-    holder,
+    failureCard(summary.failure, view),
+    timeline(view, { focus: summary.failure, compact: true }).element,
     h("p", {}, h("a", { class: "button", href: link(summary.key) }, `Open ${title(summary)}: downloads, expectations, all lines`)));
-  // A timeline takes some milliseconds to draw; with many failures only those in sight are drawn.
-  if (index < 1) requestAnimationFrame(draw);
-  else {
-    const observer = new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) { observer.disconnect(); draw(); }
-    }, { rootMargin: "400px" });
-    observer.observe(holder);
-  }
-  return section;
 }
 
 function scenarioTable() {

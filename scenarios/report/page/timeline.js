@@ -27,15 +27,14 @@ function timeline(view, options = {}) {
       h("button", { type: "button", onclick: () => zoom(1) }, "Fit"),
       options.focus && h("button", { type: "button", onclick: toMoment }, "Show the failure"),
       legend()),
-    h("div", { class: "frame" }, labels, scroller));
+    // What is below it must not move when it is drawn.
+    h("div", { class: "frame", style: { "min-height": `${layout(view.lanes).height}px` } }, labels, scroller));
   const begin = view.begin, span = Math.max(view.end - view.begin, 0.05);
   let width = 900;
   const x = (at) => 14 + ((at - begin) / span) * (width - 44);
   const when = (place) => begin + ((place - 14) / (width - 44)) * span;
 
-  function draw() {
-    const lanes = view.lanes.filter((lane) => state.peers(lane.label));
-    width = Math.max(320, scroller.clientWidth || 900) * state.zoom;
+  function layout(lanes) {
     const rows = new Map();
     let height = AXIS + STORY;
     for (const lane of lanes) {
@@ -44,6 +43,14 @@ function timeline(view, options = {}) {
       rows.set(lane.label, { top: height, bars: stacked, marks: height + room + 18, height: room + MARKS });
       height += room + MARKS;
     }
+    return { rows, height };
+  }
+
+  function draw() {
+    const lanes = view.lanes.filter((lane) => state.peers(lane.label));
+    width = Math.max(320, scroller.clientWidth || 900) * state.zoom;
+    const { rows, height } = layout(lanes);
+    element.querySelector(".frame").style.setProperty("min-height", `${height}px`);
     state.marks = [];
     state.labels = [];
     const picture = svg("svg", {
@@ -274,8 +281,13 @@ function timeline(view, options = {}) {
     else if (from === view && line) activate(state.marks.find((group) => group.lines.includes(line)));
     else if (state.active && !line) activate(null);
   });
-  // Its width is known only once it is in the page.
-  requestAnimationFrame(() => (options.focus ? toMoment() : draw()));
+  // Its width is known only once it is in the page. Drawing takes some milliseconds: of the many
+  // of an overview only those in sight are drawn.
+  const first = () => (options.focus ? toMoment() : draw());
+  const observer = new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) { observer.disconnect(); first(); }
+  }, { rootMargin: "400px" });
+  if (options.compact) observer.observe(element); else requestAnimationFrame(first);
   return { element, draw };
 }
 
