@@ -161,6 +161,8 @@ class ScenarioView:
     steps: Sequence[tuple[float, str]]
     failure: Failure | None
     notes: Sequence[str]  # what is not shown, and where it is
+    # When the failure ended it; None: it came to its end, or went on, as it does in audits.
+    stopped: float | None = None
     broken: Sequence[str] = ()  # the always-on rules that did not hold, in the order of the checks
 
 

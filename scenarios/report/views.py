@@ -10,6 +10,7 @@ from scenarios.report.alike import alike
 from scenarios.report.failure import failure_of
 from scenarios.report.model import (
     Expectation,
+    Failure,
     Lane,
     PlacedFault,
     RunView,
@@ -74,6 +75,7 @@ def scenario_view(folder: ScenarioFolder) -> ScenarioView:
         steps=[(record.at, record.text) for record in records if record.kind == "step"],
         failure=failure,
         notes=notes,
+        stopped=_stopped(failure, checks) if failure else None,
         broken=[check.what for check in failed if check.check_kind == "always"],
     )
 
@@ -140,6 +142,16 @@ def thin(view: ScenarioView, budget: int) -> ScenarioView:
             )
         lanes.append(replace(lane, lines=lines))
     return replace(view, lanes=lanes, notes=notes)
+
+
+def _stopped(failure: Failure, checks: Sequence[Record]) -> float | None:
+    """When the failure ended the scenario; what comes behind that says nothing of the peers."""
+    if failure.kind == "error":
+        return failure.at
+    # The rules are looked at when all is over.
+    own = [check for check in checks if check.check_kind != "always"]
+    failed = [check for check in own if not check.passed]
+    return failed[0].at if len(failed) == 1 and failed[0] is own[-1] else None
 
 
 def _lane(node: NodeLines, records: Sequence[Record]) -> Lane:

@@ -11,6 +11,7 @@ from recorded_run import (
     check,
     chunk,
     event,
+    operations,
     ready,
     started,
     write_run,
@@ -172,6 +173,44 @@ def test_everything_in_sight_has_a_name(page: Browser) -> None:
                 document.querySelector(`label[for="${e.id}"]`))).map(e => e.outerHTML)""")
         assert nameless == []
         assert page.js("document.querySelectorAll('h1').length") == 1
+
+
+def test_what_the_ending_cut_off_is_no_finding(opened: Browser, tmp_path: Path) -> None:
+    said = [
+        ready(1.1, "client"), operations(1.2, ggoo="Downloading"),
+        event(1.3, "download-begin", game_id="ggoo", total_bytes=8, sources=[]),
+        operations(2.1), event(2.1, "download-cancelled", game_id="ggoo"),
+    ]  # fmt: skip
+    wrong = check(2.0, "status", passed=False, detail="got [], wanted [1]")
+    write_scenario(tmp_path / "S1", [started(1.0, "client"), wrong], {"client": said})
+    # The same, but for a check behind it: that one went on.
+    write_scenario(
+        tmp_path / "S2", [started(1.0, "client"), wrong, check(2.2, "more")], {"client": said}
+    )
+    both = [
+        ScenarioResult(key, "Cut", "failed", 1.0, failure="status: got [], wanted [1]", folder=key)
+        for key in ("S1", "S2")
+    ]
+    opened.open(write_report(write_run(tmp_path, *both)).as_uri())
+    after = "document.querySelectorAll(':is(.mark, tr).after').length"
+    reds = "document.querySelectorAll('.transfer .alarm, .bar.bad, table.all tr.failed').length"
+
+    opened.js("location.hash = '#/S1'")
+    opened.drawn()
+    assert "client downloads ggoo: cut off by the end of the scenario" in text(opened, ".transfer")
+    assert "client has 0 B of 8 B of ggoo; cut off by the end" in text(opened, ".failure")
+    assert "It ended here; what it would have checked after" in text(opened, ".failure")
+    assert (opened.js(after), opened.js(reds)) == (3, 0)  # one mark of two lines, and their rows
+    veil = "document.querySelector('.veil').getBoundingClientRect()"
+    moment = "document.querySelector('.moment').getBoundingClientRect()"
+    assert opened.js(f"{veil}.width > 20 && Math.abs({veil}.left - {moment}.left) < 3")
+
+    opened.js("location.hash = '#/S2'")
+    opened.drawn()
+    assert "✗ download-cancelled" in text(opened, ".transfer")
+    assert "It ended here" not in text(opened, ".failure")
+    assert (opened.js(after), opened.js(reds)) == (0, 3)
+    assert not opened.js("document.querySelector('.veil')")
 
 
 RULE = "always: no chunk finished twice"

@@ -181,6 +181,26 @@ def test_a_failed_wait(tmp_path: Path) -> None:
     assert failure.text == FAILED_WAIT
 
 
+@pytest.mark.parametrize(
+    ("records", "stopped"),
+    [
+        ([check(1.0, "a"), check(2.0, "b", passed=False, detail="x")], 2.0),
+        ([check(2.0, "b", passed=False, detail="x"), check(3.0, "always: c", check_kind="always",
+            passed=False, detail="y")], 2.0),
+        ([check(2.0, "b", passed=False, detail="x"), check(3.0, "c")], None),
+        ([check(2.0, "b", passed=False, detail="x"), check(3.0, "c", passed=False)], None),
+        ([check(1.0, "a"), check(3.0, "always: c", check_kind="always", passed=False)], None),
+        ([record("step", 4.0, text="x")], 4.0),
+    ],
+)  # fmt: skip
+def test_when_a_failure_ended_the_scenario(
+    tmp_path: Path, records: list[dict[str, object]], stopped: float | None
+) -> None:
+    write_scenario(tmp_path / "S1", records, {})
+    result = ScenarioResult("S1", "Ended", "failed", 1.0, failure="b: x", folder="S1")
+    assert scenario_view(read_scenario(tmp_path, result)).stopped == stopped
+
+
 def test_the_statement_that_failed_is_quoted_whole() -> None:
     lines_shown = source_lines("test_losses.py:65")
     assert len(lines_shown) >= 5

@@ -45,6 +45,10 @@ function looks(line) {
   }
   return line.kind;
 }
+// What ends badly behind the failure was cut off by the scenario's own ending.
+const isAfter = (view, at) => view.stopped !== null && at > view.stopped;
+const cutOff = (view, one) => view.stopped !== null && (one.end === null || isAfter(view, one.end)) && (!one.outcome || BAD.test(one.outcome));
+const CUT = "cut off by the end of the scenario";
 const LOOKS = {
   command: "command sent to the peer", event: "event", bytes: "chunk verified", progress: "progress", good: "operation finished",
   bad: "failed, cancelled or gone", reply: "reply", refusal: "refused command",

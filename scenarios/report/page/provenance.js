@@ -10,11 +10,13 @@ function transferFigure(view, transfer) {
   const draw = () => holder.replaceChildren(fileMap(view, transfer, holder.clientWidth || 1000), rates(view, transfer, holder.clientWidth || 1000) || "");
   requestAnimationFrame(draw);
   watchers.add((from) => { if (from === "resized") draw(); });
+  const cut = cutOff(view, transfer), bad = BAD.test(transfer.outcome);
   const took = transfer.end === null ? "" : ` after ${brief(transfer.end - transfer.begin)}`;
   return h("figure", { class: "transfer" },
     h("h3", {}, `${transfer.lane} ${transfer.streamed ? "streams" : "downloads"} ${transfer.game || "(no game named)"}: `,
-      h("span", { class: BAD.test(transfer.outcome) ? "alarm" : "" }, transfer.outcome ? `${BAD.test(transfer.outcome) ? "✗" : "✓"} ${transfer.outcome}${took}` : "✗ no end of it was told")),
-    transfer.reason && h("p", { class: "alarm" }, transfer.reason),
+      cut ? h("span", { class: "quiet" }, CUT + took) :
+        h("span", { class: bad ? "alarm" : "" }, transfer.outcome ? `${bad ? "✗" : "✓"} ${transfer.outcome}${took}` : "✗ no end of it was told")),
+    transfer.reason && h("p", { class: cut ? "quiet" : "alarm" }, transfer.reason),
     h("p", { class: "legend" },
       sources.map(([source, count]) => h("span", {}, h("span", { class: `swatch wide ${sourceClass(view, source)}` }),
         `${source} ${bytes(count)} (${Math.round((100 * count) / (came || 1))} %)`)),

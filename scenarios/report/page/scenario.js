@@ -42,12 +42,13 @@ function failureCard(failure, view) {
       row("Wanted", failure.wanted && h("code", { class: "block" }, failure.wanted)),
       row(failure.wanted ? "Came instead" : "Found", failure.got && h("code", { class: "block got" }, failure.got)),
       row("Near misses", failure.near.length > 0 && h("ul", {}, failure.near.map((text) => h("li", {}, h("code", {}, short(text, 600)))))),
-      row("Unfinished", unfinished(view, failure)),
+      row("Under way", unfinished(view, failure)),
       row("Faults placed", view.faults.length ? h("ul", {}, view.faults.map((fault) => h("li", {}, faultText(fault), " ",
         fault.trigger_line > 0 && lineAt(view, fault.trigger_node, fault.trigger_line) && h("button", { type: "button", class: "small", onclick: () => openLine(view, lineAt(view, fault.trigger_node, fault.trigger_line)) }, "set off by this line")))) : "none"),
       row("Also found", failure.also.length > 0 && h("ul", {}, failure.also.map((text) => h("li", {}, h("code", { class: "block" }, text))))),
       row("Last line then", lane && lineButton(view, lane)),
       row("Scenario code", failure.source.length > 0 && h("pre", { class: "code", tabindex: "0", "aria-label": "The scenario's text up to the failure" }, failure.source.map(([text, here]) => h("span", { class: here ? "here" : "" }, text + "\n")))),
+      row("After that", view.stopped !== null && "It ended here; what it would have checked after this was not looked at."),
       row("Run it again", command(view.summary.again))),
     h("details", {}, h("summary", {}, "All that the terminal said"), h("pre", { tabindex: "0" }, failure.text)));
 }
@@ -57,10 +58,13 @@ function unfinished(view, failure) {
   const open = view.transfers.filter((one) => one.begin <= failure.at && (one.end === null || one.end > failure.at));
   if (!open.length) return null;
   return h("ul", {}, open.map((one) => {
+    const part = (done) => `${one.lane} has ${one.total_bytes ? `${bytes(done)} of ${bytes(one.total_bytes)}` : "nothing yet"} of ${one.game}`;
     const seen = one.samples.filter(([at]) => at <= failure.at), done = seen.length ? seen.at(-1)[1] : 0;
     const last = seen.find(([, count]) => count === done);
     const quiet = last ? failure.at - last[0] : 0;
-    return h("li", {}, `${one.lane} has ${bytes(done)} of ${bytes(one.total_bytes)} of ${one.game}`,
+    // Only of a wait is it the cause, perhaps.
+    if (failure.kind !== "wait" && cutOff(view, one)) return h("li", { class: "quiet" }, `${part(done)}; ${CUT}`);
+    return h("li", {}, part(done),
       quiet > 1 && h("b", {}, `; no byte since ${seconds(last[0])}, for ${brief(quiet)}`));
   }));
 }
@@ -108,7 +112,7 @@ function lineTable(view, accepts) {
     const lines = view.lines.filter(accepts);
     rows = new Map();
     body.replaceChildren(...lines.slice(0, limit).map((line) => {
-      const row = h("tr", { class: looks(line) === "bad" || line.kind === "refusal" ? "failed" : "" },
+      const row = h("tr", { class: isAfter(view, line.at) ? "after" : looks(line) === "bad" || line.kind === "refusal" ? "failed" : "" },
         h("td", { class: "number" }, seconds(line.at)), h("td", {}, h("span", { class: `swatch ${sourceClass(view, line.lane.label)}` }), line.lane.label),
         h("td", {}, h("button", { type: "button", class: "link", onclick: () => { showLine(view, line); select(view, line); } }, nameOf(line))),
         h("td", { class: "text" }, h("code", {}, short(line.text, 240))));

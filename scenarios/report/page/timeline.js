@@ -26,7 +26,7 @@ function timeline(view, options = {}) {
       h("button", { type: "button", onclick: () => zoom(state.zoom * 2), "aria-label": "Zoom in" }, "+"),
       h("button", { type: "button", onclick: () => zoom(1) }, "Fit"),
       options.focus && h("button", { type: "button", onclick: toMoment }, "Show the failure"),
-      legend()),
+      legend(view)),
     // What is below it must not move when it is drawn.
     h("div", { class: "frame", style: { "min-height": `${layout(view.lanes).height}px` } }, labels, scroller));
   const begin = view.begin, span = Math.max(view.end - view.begin, 0.05);
@@ -58,12 +58,13 @@ function timeline(view, options = {}) {
       "aria-label": `Timeline of ${plural(lanes.length, "peer")} over ${brief(span)}. Arrow keys move between lines, Enter shows one as JSON. The table of lines below has the same.`,
     }, patterns());
     const layer = {};
-    for (const name of ["back", "waits", "bytes", "bars", "faults", "marks", "notes"]) picture.append(layer[name] = svg("g", { class: name }));
+    for (const name of ["back", "waits", "bytes", "bars", "faults", "aftermath", "marks", "notes"]) picture.append(layer[name] = svg("g", { class: name }));
     axis(layer.back, height);
     story(layer, lanes);
     for (const lane of lanes) { life(layer, lane, rows.get(lane.label)); marks(layer.marks, lane, rows.get(lane.label)); }
     talks(layer.bytes, rows);
     for (const fault of view.faults) placedFault(layer, fault, rows, height);
+    if (view.stopped !== null) layer.aftermath.append(svg("rect", { class: "veil", x: x(view.stopped) + 1, y: AXIS, width: Math.max(0, width - x(view.stopped) - 1), height: height - AXIS }));
     if (options.focus) failing(layer, options.focus, rows, height);
     labels.replaceChildren(h("div", { class: "label", style: { height: `${AXIS + STORY}px`, "padding-top": `${AXIS}px` } }, h("b", {}, "scenario"), h("span", { class: "quiet" }, "waits, checks, faults")),
       ...lanes.map((lane) => h("div", { class: "label", style: { height: `${rows.get(lane.label).height}px` } },
@@ -98,6 +99,7 @@ function timeline(view, options = {}) {
           () => [h("b", {}, one.what), h("br"), `waited ${brief(one.at - one.since)}: ${one.passed ? "it came" : "in vain"}`]));
       } else if (one.kind !== "wait" || !one.passed) {
         const sign = svg("path", { class: one.passed ? "check" : "check failed", d: one.passed ? `M${x(one.at)},${top + 51}v14` : SHAPES.bad(x(one.at), top + 58) });
+        if (one.passed && isAfter(view, one.at)) sign.classList.add("after");
         layer.marks.append(hover(sign, () => [h("b", {}, `${one.passed ? "✓" : "✗"} ${one.what}`), h("br"), short(one.detail, 300)]));
       }
     }
@@ -112,11 +114,11 @@ function timeline(view, options = {}) {
     }
     for (const { bar, row: place } of row.bars) {
       const left = x(bar.begin), right = Math.max(left + 3, x(bar.end === null ? view.end : bar.end));
-      const bad = BAD.test(bar.outcome), y = row.top + 3 + place * BAR;
-      const word = `${bar.operation} ${bar.game}${bar.outcome ? ` → ${bar.outcome}` : bar.end === null ? " → never ended" : ""}`;
+      const cut = cutOff(view, bar), bad = !cut && (BAD.test(bar.outcome) || bar.end === null), y = row.top + 3 + place * BAR;
+      const word = `${bar.operation} ${bar.game}${cut ? ` · ${CUT}` : bar.outcome ? ` → ${bar.outcome}` : bar.end === null ? " → never ended" : ""}`;
       const label = svg("text", { x: left + 4, y: y + 11 });
       state.labels.push({ label, left, right, word });
-      layer.bars.append(hover(svg("g", { class: bad || bar.end === null ? "bar bad" : "bar", onclick: () => pick(lineAt(view, bar.lane, bar.line)) },
+      layer.bars.append(hover(svg("g", { class: cut ? "bar cut" : bad ? "bar bad" : "bar", onclick: () => pick(lineAt(view, bar.lane, bar.line)) },
         svg("rect", { x: left, y, width: right - left, height: BAR - 3, rx: 2 }),
         label),
       () => [h("b", {}, word), h("br"), `${seconds(bar.begin)} to ${bar.end === null ? "the end" : seconds(bar.end)}`]));
@@ -137,15 +139,15 @@ function timeline(view, options = {}) {
     const open = new Map();
     for (const line of lane.lines) {
       if (!state.accepts(line)) continue;
-      const row = line.kind === "command" ? "in" : "out", place = x(line.at), before = open.get(row);
-      if (before && place - before.x < NEAR && before.lines.length < 999) before.lines.push(line);
-      else { const group = { lane, row, x: place, lines: [line] }; groups.push(group); open.set(row, group); }
+      const row = line.kind === "command" ? "in" : "out", after = isAfter(view, line.at), place = x(line.at), before = open.get(row);
+      if (before && before.after === after && place - before.x < NEAR && before.lines.length < 999) before.lines.push(line);
+      else { const group = { lane, row, after, x: place, lines: [line] }; groups.push(group); open.set(row, group); }
     }
     for (const group of groups) {
       const kind = group.lines.map(looks).sort((a, b) => WEIGHT.indexOf(b) - WEIGHT.indexOf(a))[0];
       const y = row.marks + (group.row === "in" ? 0 : 18), many = group.lines.length;
       const label = many > 1 ? `${many} lines of ${lane.label} from ${seconds(group.lines[0].at)}: ${counted(group.lines)}` : `${lane.label}, ${seconds(group.lines[0].at)}: ${nameOf(group.lines[0])}`;
-      group.element = svg("g", { class: `mark ${kind}`, role: "option", "aria-selected": "false", "aria-label": label, id: `mark-${uniqueNumber()}`, onclick: () => pick(group.lines[0], group) },
+      group.element = svg("g", { class: `mark ${kind}${group.after ? " after" : ""}`, role: "option", "aria-selected": "false", "aria-label": label, id: `mark-${uniqueNumber()}`, onclick: () => pick(group.lines[0], group) },
         svg("rect", { class: "hit", x: group.x - 6, y: y - 9, width: 12, height: 18 }), svg("path", { d: SHAPES[kind](group.x, y) }),
         many > 1 && svg("text", { class: "count", x: group.x, y: y + (group.row === "in" ? -7 : 14) }, String(many)));
       hover(group.element, () => [h("b", {}, label), many > 1 ? h("br") : h("code", {}, short(group.lines[0].text, 260))]);
@@ -294,8 +296,8 @@ function timeline(view, options = {}) {
 let lastNumber = 0;
 const uniqueNumber = () => (lastNumber += 1);
 
-function legend() {
-  return h("span", { class: "legend" }, Object.entries(LOOKS).map(([kind, word]) =>
+function legend(view) {
+  return h("span", { class: "legend" }, view.stopped !== null && h("span", {}, h("b", {}, "pale"), "after the scenario had ended"), Object.entries(LOOKS).map(([kind, word]) =>
     h("span", {}, svg("svg", { width: 16, height: 14, class: "picture", "aria-hidden": "true" }, svg("g", { class: `mark ${kind}` }, svg("path", { d: SHAPES[kind](8, 7) }))), word)));
 }
 
