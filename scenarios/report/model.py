@@ -4,7 +4,7 @@ Lines are named by their number in the node's file, from 1 on.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from scenarios.results import Outcome
@@ -65,6 +65,8 @@ class Piece:
     at: float
     line: int
     again: bool  # some of these bytes had come before
+    again_bytes: int = 0  # how many
+    before: Sequence[tuple[str, float]] = ()  # from whom, and when last; the latest is first
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Transfer:
     pieces_left_out: int
     samples: Sequence[tuple[float, int]]  # when, downloaded bytes
     line: int
+    again_by_source: Mapping[str, int] = field(default_factory=dict)  # had come before, of those
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Who delivered which bytes of a download, and when: from one node's events."""
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,9 +78,11 @@ class _Attempt:
 
     def transfer(self) -> Transfer:
         by_source: Counter[str] = Counter()
+        again: Counter[str] = Counter()
         for pieces in self.pieces.values():
             for piece in pieces:
                 by_source[piece.source] += piece.length
+                again[piece.source] += piece.again_bytes
         paths = sorted({*self.sizes, *self.pieces}, key=lambda path: (-self._size(path), path))
         shown, left = [], PIECES_SHOWN
         for path in paths[:FILES_SHOWN]:
@@ -104,6 +107,7 @@ class _Attempt:
             pieces_left_out=everything - sum(len(file.pieces) for file in shown),
             samples=_thinned(self.samples),
             line=self.first.line.index + 1,
+            again_by_source={source: count for source, count in again.items() if count},
         )
 
     def _chunk(self, event: Event, names: Mapping[str, str]) -> None:
@@ -114,18 +118,29 @@ class _Attempt:
             peer_id = text_of(row, "peer_id")
             source = names.get(peer_id, peer_id) or "unknown"
             again = self._cover(path, begin, begin + length)
-            piece = Piece(begin, length, source, event.at, event.line.index + 1, again)
+            before = self._before(path, begin, begin + length) if again else ()
+            number = event.line.index + 1
+            piece = Piece(begin, length, source, event.at, number, again > 0, again, before)
             self.pieces.setdefault(path, []).append(piece)
 
-    def _cover(self, path: str, begin: int, end: int) -> bool:
-        """Mark bytes as delivered; returns whether some of them were before."""
-        spans = self.covered.setdefault(path, [])
-        again = any(begin < other_end and other < end for other, other_end in spans)
-        if spans and spans[-1][1] == begin:
-            spans[-1] = (spans[-1][0], end)
-        else:
-            spans.append((begin, end))
-        return again
+    def _cover(self, path: str, begin: int, end: int) -> int:
+        """Mark bytes as delivered; returns how many of them were before."""
+        spans = self.covered.setdefault(path, [])  # in order, and apart from each other
+        first = bisect_left(spans, begin, key=lambda span: span[1])
+        last = bisect_right(spans, end, key=lambda span: span[0])
+        met = spans[first:last]
+        edges = [edge for span in (*met, (begin, end)) for edge in span]
+        spans[first:last] = [(min(edges), max(edges))]
+        return sum(min(end, there) - max(begin, here) for here, there in met)
+
+    def _before(self, path: str, begin: int, end: int) -> list[tuple[str, float]]:
+        """Who had delivered some of these bytes, and when last; the latest is first."""
+        latest = {
+            piece.source: piece.at
+            for piece in self.pieces.get(path, [])
+            if begin < piece.offset + piece.length and piece.offset < end
+        }
+        return sorted(latest.items(), key=lambda one: -one[1])
 
     def _size(self, path: str) -> int:
         reached = max(

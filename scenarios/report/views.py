@@ -1,5 +1,6 @@
 """Turns what was read of a run into what is shown of it."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -57,7 +58,8 @@ def scenario_view(folder: ScenarioFolder) -> ScenarioView:
         failure = replace(
             failure,
             text=_short(failure.text),
-            got=_short(failure.got),
+            got=_short(_flush(failure.got)),
+            also=[_flush(text) for text in failure.also],
             source=source_lines(failure.where),
         )
     return ScenarioView(
@@ -186,7 +188,7 @@ def _expectation(record: Record) -> Expectation:
         at=record.at,
         since=record.since,
         node=record.node,
-        detail="" if record.passed else _short(record.detail, 2000),
+        detail="" if record.passed else _short(_flush(record.detail), 2000),
     )
 
 
@@ -211,6 +213,12 @@ def _fault(record: Record, nodes: Sequence[NodeLines]) -> PlacedFault:
         trigger_line=number,
         error=record.error,
     )
+
+
+def _flush(text: str) -> str:
+    """Findings stand below each other: none is a part of the one above it."""
+    first, _, rest = text.strip("\n").partition("\n")
+    return "\n".join([first.lstrip(), textwrap.dedent(rest)]) if rest else text
 
 
 def _short(text: str, longest: int = LONGEST_TEXT) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from recorded_run import (
     HOSTILE,
+    MIB,
+    Said,
     a_run,
     check,
     chunk,
@@ -43,6 +45,10 @@ def page(opened: Browser, tmp_path: Path) -> Iterator[Browser]:
 
 def text(page: Browser, selector: str) -> str:
     return str(page.js(f"document.querySelector({selector!r}).innerText"))
+
+
+def text_content(page: Browser, selector: str) -> str:
+    return str(page.js(f"document.querySelector({selector!r}).textContent"))
 
 
 def test_a_failed_run_opens_on_the_failure(page: Browser) -> None:
@@ -210,7 +216,98 @@ def test_what_the_ending_cut_off_is_no_finding(opened: Browser, tmp_path: Path) 
     assert "✗ download-cancelled" in text(opened, ".transfer")
     assert "It ended here" not in text(opened, ".failure")
     assert (opened.js(after), opened.js(reds)) == (0, 3)
-    assert not opened.js("document.querySelector('.veil')")
+    assert opened.js("document.querySelector('.veil') === null")
+
+
+def hovered(page: Browser, selector: str) -> str:
+    page.js(f"document.querySelector({selector!r}).dispatchEvent(new MouseEvent('mousemove'))")
+    return text(page, "#tip")
+
+
+def progress(at: float, done: int) -> Said:
+    return event(at, "download-progress", game_id="ggoo", downloaded_bytes=done)
+
+
+def test_what_came_twice_is_told_apart_from_what_is_new(opened: Browser, tmp_path: Path) -> None:
+    said = [
+        ready(1.0, "client"), operations(1.0, ggoo="Downloading"), progress(1.1, 0),
+        chunk(1.2, "ggoo/a.eti", 0, ("alpha", 4 * MIB)),
+        chunk(1.2001, "ggoo/a.eti", 0, ("alpha", 4 * MIB)), progress(1.3, 4 * MIB),
+        operations(1.301), event(1.301, "download-finished", game_id="ggoo"), event(9.0, "late"),
+    ]  # fmt: skip
+    for key, more in (("S1", []), ("S2", [progress(1.25, 3 * MIB)])):
+        write_scenario(
+            tmp_path / key, [started(0.9, "alpha"), started(0.9, "client")],
+            {"alpha": [ready(1.0, "alpha")], "client": sorted([*said, *more])},
+        )  # fmt: skip
+    results = [ScenarioResult(key, "Twice", "passed", 1.0, folder=key) for key in ("S1", "S2")]
+    opened.open(write_report(write_run(tmp_path, *results)).as_uri())
+    opened.js("location.hash = '#/S1'")
+    opened.drawn()
+    legend = text(opened, ".transfer .legend")
+    assert "alpha 4.0 MiB (100 %), and 4.0 MiB that had come before" in legend
+    assert opened.js("document.querySelectorAll('.legend .swatch.again').length") == 1
+    told = hovered(opened, ".piece.again")
+    assert "all of it had come before: from alpha, less than 1 ms earlier" in told
+    # The label of the piece below is not cut.
+    assert opened.js("""document.querySelector('.piece.again rect').getBBox().y >=
+        document.querySelector('.piece text').getBBox().y + 11""")
+    # One interval is no course of a rate; the place for one of two is kept before it is drawn.
+    assert opened.js("document.querySelector('.rates') === null")
+    opened.js("location.hash = '#/S2'")
+    opened.drawn()
+    chart = "document.querySelector('.chart')"
+    assert opened.js(f"{chart}.querySelector('.rates') !== null")
+    assert opened.js(f"parseFloat({chart}.style.minHeight) === {chart}.scrollHeight")
+    # 0.3 s of 8: too narrow for a label of its own, which is beside it then.
+    assert "Downloading ggoo → download-finished" in hovered(opened, ".bar")
+    assert "Downloading ggoo" in text_content(opened, ".operation")
+
+
+def test_a_long_finding_is_whole_or_says_how_much_is_left(opened: Browser, tmp_path: Path) -> None:
+    rule = {"check_kind": "always", "passed": False}
+    many = "\n  ".join(f"finding {n}" for n in range(20))
+    run = a_failing_run(
+        tmp_path, S1=[check(1.0, RULE, **rule, detail=many)],
+        S2=[check(1.0, "long", passed=False, detail="x" * 5000)],
+        S3=[check(1.0, "short", passed=False, detail=many[: many.index("finding 14")].strip())],
+    )  # fmt: skip
+    opened.open(write_report(run).as_uri())
+    shown = {}
+    for key in ("S1", "S2", "S3"):
+        opened.js(f"location.hash = '#/{key}'")
+        opened.drawn()
+        shown[key] = text(opened, ".failure .got").splitlines()
+        cut = "some(e => e.scrollHeight > e.clientHeight + 1)"
+        assert not opened.js(f"[...document.querySelectorAll('.block')].{cut}")
+    assert shown["S1"] == [*(f"finding {n}" for n in range(12)), "… 8 more lines"]
+    assert shown["S2"][-1] == "… 2,601 more characters"
+    assert shown["S3"] == [f"finding {n}" for n in range(14)]
+    opened.js("location.hash = '#/S1'")
+    opened.drawn()
+    opened.js("document.querySelector('.failure .got button').focus()")
+    opened.press("Enter", ENTER)
+    assert text(opened, ".failure .got").splitlines()[-1] == "finding 19"
+
+
+def test_a_line_in_a_table_leaves_its_envelope_out(page: Browser) -> None:
+    page.js("location.hash = '#/S2'")
+    page.drawn()
+    rows = page.js("[...document.querySelectorAll('table.all tbody tr')].map(e => e.innerText)")
+    (connected,) = [row for row in rows if "event peer-connected" in row]
+    assert connected.endswith('{"peer_id":"id-alpha","addr":"alpha:1"}')
+    own = next(row for row in rows if "event local-peer-ready" in row)
+    assert "peer_id" not in own
+    assert not any('"seq"' in row or '"ts"' in row for row in rows)
+    assert any(HOSTILE in row for row in rows)  # what is no protocol line stays whole
+    page.js("""(() => { const box = document.querySelector('.filters input[type=search]');
+        box.value = '"seq": 0'; box.dispatchEvent(new Event('input')); })()""")
+    page.drawn()
+    assert page.js("document.querySelectorAll('table.all tbody tr').length") > 5
+    page.click("table.all tbody button")
+    assert '"seq": 0' in text(page, "#dock .json")
+    titles = page.js("[...document.querySelectorAll('th[title]')].map(e => e.textContent)")
+    assert titles == ["At", "At", "Time"]
 
 
 RULE = "always: no chunk finished twice"

@@ -78,6 +78,28 @@ def test_bytes_that_came_twice_are_marked() -> None:
         False, False, True, False,
     ]  # fmt: skip
     assert found.outcome == ""
+    # Who had delivered them, the latest first; the sums tell them apart from what is new.
+    (third,) = [piece for piece in found.files[0].pieces if piece.again]
+    assert (third.again_bytes, list(third.before)) == (4, [("alpha", 1.1)])
+    assert (found.by_source, found.again_by_source) == ({"alpha": 8, "bravo": 8}, {"bravo": 4})
+
+
+def test_how_much_of_a_piece_had_come_before() -> None:
+    (found,) = transfers(
+        "client",
+        events(
+            chunk(1.0, "ggoo/a.eti", 8, ("alpha", 4)),
+            chunk(1.1, "ggoo/a.eti", 0, ("bravo", 4)),
+            chunk(1.2, "ggoo/a.eti", 2, ("alpha", 8)),
+            chunk(1.3, "ggoo/a.eti", 0, ("bravo", 14)),
+            chunk(1.4, "ggoo/a.eti", 14, ("bravo", 2)),
+        ),
+        NAMES,
+    )
+    pieces = found.files[0].pieces
+    assert [piece.again_bytes for piece in pieces] == [0, 0, 4, 12, 0]
+    assert list(pieces[2].before) == [("bravo", 1.1), ("alpha", 1.0)]
+    assert list(pieces[3].before) == [("alpha", 1.2), ("bravo", 1.1)]
 
 
 def test_what_comes_after_the_end_is_a_transfer_of_its_own() -> None:
@@ -179,6 +201,26 @@ def test_a_failed_wait(tmp_path: Path) -> None:
     assert failure.also == ["always: no staging left: client: .lanspread is left"]
     assert (failure.lane, failure.line) == ("client", 11)
     assert failure.text == FAILED_WAIT
+
+
+def test_findings_stand_below_each_other(tmp_path: Path) -> None:
+    rules = [
+        check(
+            1.0,
+            f"always: {what}",
+            check_kind="always",
+            passed=False,
+            detail="one\n  two\n    of it",
+        )
+        for what in ("a", "b")
+    ]
+    write_scenario(tmp_path / "S1", rules, {})
+    result = ScenarioResult("S1", "Two", "failed", 1.0, failure="always: a: one", folder="S1")
+    view = scenario_view(read_scenario(tmp_path, result))
+    assert view.failure is not None
+    assert view.failure.got == "one\ntwo\n  of it"
+    assert list(view.failure.also) == ["always: b: one\ntwo\n  of it"]
+    assert [one.detail for one in view.expectations] == ["one\ntwo\n  of it"] * 2
 
 
 @pytest.mark.parametrize(

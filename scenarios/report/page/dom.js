@@ -45,6 +45,21 @@ function clock(unix) {
     `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
 }
 
+// All of a text, or as much as is read at a glance and a button that has the number of the rest.
+const GLANCE = { lines: 12, characters: 2400 };
+function block(text, looks = "") {
+  const lines = text.split("\n");
+  const head = short(lines.slice(0, lines.length > GLANCE.lines + 2 ? GLANCE.lines : undefined).join("\n"), GLANCE.characters);
+  const left = lines.length - head.split("\n").length, box = h("code", { class: `block ${looks}`, tabindex: "-1" });
+  const all = () => { box.replaceChildren(visible(text)); box.focus(); };
+  return fill(box, {}, head === text ? [text] : [head, "\n", h("button", { type: "button", class: "small", onclick: all },
+    left ? `… ${plural(left, "more line")}` : `… ${plural(text.length - head.length + 1, "more character")}`)]);
+}
+
+// Said where times are read, not beside each.
+const TIMES = "Times are those of arrival, in seconds since the run began";
+const columnHead = (word) => h("th", { scope: "col", title: /^(Time|At|Verified at)$/.test(word) ? TIMES : null }, word);
+
 function copyButton(text, what) {
   const button = h("button", { type: "button", class: "small", "aria-label": `Copy ${what}`, onclick: async () => {
     try {

@@ -58,6 +58,19 @@ const kindWord = (line) => ({ event: "event", command: "command", reply: "reply 
   stderr: "", other: "" })[line.kind];
 const nameOf = (line) => `${kindWord(line)} ${line.name}`.trim();
 
+// A line without what is constant in it or stands beside it, so that what tells something is in sight.
+function gist(line) {
+  if (line.kind === "other" || line.kind === "stderr") return line.text;
+  try {
+    const { type, event, cmd, seq, ts, peer_id, ...rest } = JSON.parse(line.text);
+    const own = (value) => value && value.peer_id && line.lane.peer_ids.includes(value.peer_id);
+    if (own(rest.data)) rest.data = { ...rest.data, peer_id: undefined };
+    return JSON.stringify(Object.keys(rest).join() === "data" ? rest.data : rest);
+  } catch {
+    return line.text; // no JSON, or cut off
+  }
+}
+
 const sourceClass = (view, label) => {
   const lane = view.lane.get(label);
   return lane ? `source s${lane.index % PALETTE}` : "source unknown";

@@ -22,7 +22,8 @@ function scenarioPage(key) {
     h("section", { "aria-labelledby": "downloads" }, h("h2", { id: "downloads" }, "Where each byte came from"),
       view.transfers.length ? view.transfers.map((transfer) => transferFigure(view, transfer)) : h("p", { class: "quiet" }, "Nothing was downloaded in this scenario.")),
     h("section", { "aria-labelledby": "expectations" }, h("h2", { id: "expectations" }, "Expectations"), expectationTable(view)),
-    h("section", { "aria-labelledby": "lines" }, h("h2", { id: "lines" }, "Lines of all peers"), table.element),
+    h("section", { "aria-labelledby": "lines" }, h("h2", { id: "lines" }, "Lines of all peers"),
+      h("p", { class: "quiet" }, `${TIMES}; `, h("code", {}, "ts"), " in a line is its peer's own clock. The text leaves out what is the same in all lines; a click shows all."), table.element),
   ];
 }
 
@@ -39,13 +40,13 @@ function failureCard(failure, view) {
         row("On peer", failure.node || (lane ? `not said; ${failure.lane} spoke last before it` : "no single one")),
         row("When", waited > 0.0005 ? `since ${seconds(failure.since)}, until ${seconds(failure.at)} (${brief(waited)})` : `at ${seconds(failure.at)}`),
         row("In the source", failure.where)),
-      row("Wanted", failure.wanted && h("code", { class: "block" }, failure.wanted)),
-      row(failure.wanted ? "Came instead" : "Found", failure.got && h("code", { class: "block got" }, failure.got)),
+      row("Wanted", failure.wanted && block(failure.wanted)),
+      row(failure.wanted ? "Came instead" : "Found", failure.got && block(failure.got, "got")),
       row("Near misses", failure.near.length > 0 && h("ul", {}, failure.near.map((text) => h("li", {}, h("code", {}, short(text, 600)))))),
       row("Under way", unfinished(view, failure)),
       row("Faults placed", view.faults.length ? h("ul", {}, view.faults.map((fault) => h("li", {}, faultText(fault), " ",
         fault.trigger_line > 0 && lineAt(view, fault.trigger_node, fault.trigger_line) && h("button", { type: "button", class: "small", onclick: () => openLine(view, lineAt(view, fault.trigger_node, fault.trigger_line)) }, "set off by this line")))) : "none"),
-      row("Also found", failure.also.length > 0 && h("ul", {}, failure.also.map((text) => h("li", {}, h("code", { class: "block" }, text))))),
+      row("Also found", failure.also.length > 0 && h("ul", {}, failure.also.map((text) => h("li", {}, block(text))))),
       row("Last line then", lane && lineButton(view, lane)),
       row("Scenario code", failure.source.length > 0 && h("pre", { class: "code", tabindex: "0", "aria-label": "The scenario's text up to the failure" }, failure.source.map(([text, here]) => h("span", { class: here ? "here" : "" }, text + "\n")))),
       row("After that", view.stopped !== null && "It ended here; what it would have checked after this was not looked at."),
@@ -98,8 +99,8 @@ function expectationTable(view) {
   const rows = (list) => list.map((one) => h("tr", { class: one.passed ? "" : "failed" },
     h("td", {}, one.passed ? "✓ held" : "✗ failed"), h("td", { class: "number" }, seconds(one.at)),
     h("td", {}, { wait: `waited ${brief(one.at - one.since)}`, always: "always", check: "check" }[one.kind] || one.kind),
-    h("td", {}, one.node), h("td", {}, one.what, one.detail && !one.passed && h("code", { class: "block" }, one.detail))));
-  const table = (list) => h("div", { class: "wide" }, h("table", {}, h("thead", {}, h("tr", {}, ["Result", "At", "Kind", "Peer", "Expectation"].map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, rows(list))));
+    h("td", {}, one.node), h("td", {}, one.what, one.detail && !one.passed && block(one.detail))));
+  const table = (list) => h("div", { class: "wide" }, h("table", {}, h("thead", {}, h("tr", {}, ["Result", "At", "Kind", "Peer", "Expectation"].map(columnHead))), h("tbody", {}, rows(list))));
   return [failed.length > 0 && table(failed),
     h("details", {}, h("summary", {}, `All ${view.expectations.length}, in order`), table(view.expectations))];
 }
@@ -115,7 +116,7 @@ function lineTable(view, accepts) {
       const row = h("tr", { class: isAfter(view, line.at) ? "after" : looks(line) === "bad" || line.kind === "refusal" ? "failed" : "" },
         h("td", { class: "number" }, seconds(line.at)), h("td", {}, h("span", { class: `swatch ${sourceClass(view, line.lane.label)}` }), line.lane.label),
         h("td", {}, h("button", { type: "button", class: "link", onclick: () => { showLine(view, line); select(view, line); } }, nameOf(line))),
-        h("td", { class: "text" }, h("code", {}, short(line.text, 240))));
+        h("td", { class: "text" }, h("code", {}, short(gist(line), 240))));
       rows.set(line, row);
       return row;
     }));
@@ -128,5 +129,5 @@ function lineTable(view, accepts) {
     if (from === view && rows.has(line)) rows.get(line).classList.add("selected");
   });
   draw();
-  return { draw, element: [h("div", { class: "wide" }, h("table", { class: "all" }, h("thead", {}, h("tr", {}, ["Time", "Peer", "Line", "Text"].map((word) => h("th", { scope: "col" }, word)))), body)), more] };
+  return { draw, element: [h("div", { class: "wide" }, h("table", { class: "all" }, h("thead", {}, h("tr", {}, ["Time", "Peer", "Line", "Text"].map(columnHead))), body)), more] };
 }

@@ -116,19 +116,22 @@ function timeline(view, options = {}) {
       const left = x(bar.begin), right = Math.max(left + 3, x(bar.end === null ? view.end : bar.end));
       const cut = cutOff(view, bar), bad = !cut && (BAD.test(bar.outcome) || bar.end === null), y = row.top + 3 + place * BAR;
       const word = `${bar.operation} ${bar.game}${cut ? ` · ${CUT}` : bar.outcome ? ` → ${bar.outcome}` : bar.end === null ? " → never ended" : ""}`;
-      const label = svg("text", { x: left + 4, y: y + 11 });
-      state.labels.push({ label, left, right, word });
-      layer.bars.append(hover(svg("g", { class: cut ? "bar cut" : bad ? "bar bad" : "bar", onclick: () => pick(lineAt(view, bar.lane, bar.line)) },
-        svg("rect", { x: left, y, width: right - left, height: BAR - 3, rx: 2 }),
-        label),
+      const looks = cut ? " cut" : bad ? " bad" : "", label = svg("text", { class: `operation${looks}`, y: y + 11 });
+      layer.notes.append(label);
+      const next = row.bars.filter((one) => one.row === place && one.bar.begin > bar.begin).map((one) => x(one.bar.begin));
+      state.labels.push({ label, left, right, word, free: Math.min(width, ...next) });
+      layer.bars.append(hover(svg("g", { class: `bar${looks}`, onclick: () => pick(lineAt(view, bar.lane, bar.line)) },
+        svg("rect", { class: "hit", x: left - 4, y: y - 1, width: right - left + 8, height: BAR }),
+        svg("rect", { x: left, y, width: right - left, height: BAR - 3, rx: 2 })),
       () => [h("b", {}, word), h("br"), `${seconds(bar.begin)} to ${bar.end === null ? "the end" : seconds(bar.end)}`]));
     }
   }
 
-  // A bar says what it is where it is in sight.
+  // A bar says what it is where it is in sight; a narrow one beside itself.
   function labelBars() {
-    for (const { label, left, right, word } of state.labels) {
-      const from = Math.max(left, scroller.scrollLeft), room = Math.min(right, scroller.scrollLeft + scroller.clientWidth) - from;
+    for (const { label, left, right, word, free } of state.labels) {
+      const narrow = right - left < 100 && free - right > right - left, edge = scroller.scrollLeft + scroller.clientWidth;
+      const from = narrow ? right : Math.max(left, scroller.scrollLeft), room = Math.min(narrow ? free : right, edge) - from;
       label.setAttribute("x", from + 4);
       label.textContent = room > 40 ? visible(short(word, Math.floor((room - 8) / 6.6))) : "";
     }
@@ -150,7 +153,7 @@ function timeline(view, options = {}) {
       group.element = svg("g", { class: `mark ${kind}${group.after ? " after" : ""}`, role: "option", "aria-selected": "false", "aria-label": label, id: `mark-${uniqueNumber()}`, onclick: () => pick(group.lines[0], group) },
         svg("rect", { class: "hit", x: group.x - 6, y: y - 9, width: 12, height: 18 }), svg("path", { d: SHAPES[kind](group.x, y) }),
         many > 1 && svg("text", { class: "count", x: group.x, y: y + (group.row === "in" ? -7 : 14) }, String(many)));
-      hover(group.element, () => [h("b", {}, label), many > 1 ? h("br") : h("code", {}, short(group.lines[0].text, 260))]);
+      hover(group.element, () => [h("b", {}, label), many > 1 ? h("br") : h("code", {}, short(gist(group.lines[0]), 260))]);
       layer.append(group.element);
       state.marks.push(group);
     }
