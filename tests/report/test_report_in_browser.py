@@ -290,6 +290,20 @@ def test_a_long_finding_is_whole_or_says_how_much_is_left(opened: Browser, tmp_p
     assert text(opened, ".failure .got").splitlines()[-1] == "finding 19"
 
 
+def test_a_failed_check_stands_below_the_one_that_held(opened: Browser, tmp_path: Path) -> None:
+    rule = check(3.0, RULE, check_kind="always", passed=False, detail="bytes came twice")
+    run = a_failing_run(
+        tmp_path, S1=[check(1.0, "a"), check(1.1, "b"), check(2.0, "c", passed=False, detail="x"),
+            check(2.9, "always: fine", check_kind="always"), rule],
+    )  # fmt: skip
+    opened.open(write_report(run).as_uri())
+    opened.js("location.hash = '#/S1'")
+    opened.drawn()
+    rows = "[...document.querySelector('.expectations').querySelectorAll('tbody tr')]"
+    said = opened.js(f"{rows}.map(e => [e.className, e.lastChild.firstChild.textContent])")
+    assert said == [["", "b"], ["failed", "c"], ["failed", RULE]]
+
+
 def test_a_line_in_a_table_leaves_its_envelope_out(page: Browser) -> None:
     page.js("location.hash = '#/S2'")
     page.drawn()

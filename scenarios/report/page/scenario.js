@@ -95,12 +95,14 @@ function filters(view, wanted, changed) {
 
 function expectationTable(view) {
   if (!view.expectations.length) return h("p", { class: "quiet" }, "None was looked at.");
-  const failed = view.expectations.filter((one) => !one.passed);
+  // A failed check with the one that held right before it: that far all was well.
+  const failed = view.expectations.flatMap((one, index, all) =>
+    one.passed ? [] : one.kind !== "always" && index && all[index - 1].passed ? [all[index - 1], one] : [one]);
   const rows = (list) => list.map((one) => h("tr", { class: one.passed ? "" : "failed" },
     h("td", {}, one.passed ? "✓ held" : "✗ failed"), h("td", { class: "number" }, seconds(one.at)),
     h("td", {}, { wait: `waited ${brief(one.at - one.since)}`, always: "always", check: "check" }[one.kind] || one.kind),
     h("td", {}, one.node), h("td", {}, one.what, one.detail && !one.passed && block(one.detail))));
-  const table = (list) => h("div", { class: "wide" }, h("table", {}, h("thead", {}, h("tr", {}, ["Result", "At", "Kind", "Peer", "Expectation"].map(columnHead))), h("tbody", {}, rows(list))));
+  const table = (list) => h("div", { class: "wide" }, h("table", { class: "expectations" }, h("thead", {}, h("tr", {}, ["Result", "At", "Kind", "Peer", "Expectation"].map(columnHead))), h("tbody", {}, rows(list))));
   return [failed.length > 0 && table(failed),
     h("details", {}, h("summary", {}, `All ${view.expectations.length}, in order`), table(view.expectations))];
 }
