@@ -111,6 +111,7 @@ class Expectation:
     since: float
     node: str
     detail: str
+    read: str = ""  # of a check: the line that the scenario had waited for last, `alpha.jsonl:12`
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,7 @@ def _expectation(record: Record) -> Expectation:
         since=record.since,
         node=record.node,
         detail="" if record.passed else _short(_flush(record.detail), 2000),
+        read=record.read,
     )
 
 

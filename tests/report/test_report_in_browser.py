@@ -291,17 +291,21 @@ def test_a_long_finding_is_whole_or_says_how_much_is_left(opened: Browser, tmp_p
 
 
 def test_a_failed_check_stands_below_the_one_that_held(opened: Browser, tmp_path: Path) -> None:
-    rule = check(3.0, RULE, check_kind="always", passed=False, detail="bytes came twice")
-    run = a_failing_run(
-        tmp_path, S1=[check(1.0, "a"), check(1.1, "b"), check(2.0, "c", passed=False, detail="x"),
-            check(2.9, "always: fine", check_kind="always"), rule],
-    )  # fmt: skip
+    rule = check(3.0, RULE, check_kind="always", passed=False, detail="twice, client.jsonl:2")
+    held, bad = check(1.1, "b", read="client.jsonl:1"), check(2.0, "c", passed=False, detail="x")
+    fine = check(2.9, "always: fine", check_kind="always")
+    run = a_failing_run(tmp_path, S1=[check(1.0, "a"), held, bad, fine, rule])
     opened.open(write_report(run).as_uri())
     opened.js("location.hash = '#/S1'")
     opened.drawn()
     rows = "[...document.querySelector('.expectations').querySelectorAll('tbody tr')]"
     said = opened.js(f"{rows}.map(e => [e.className, e.lastChild.firstChild.textContent])")
     assert said == [["", "b"], ["failed", "c"], ["failed", RULE]]
+    # Each leads to the line that was read, a rule to those that broke it.
+    opened.click(".expectations .line")
+    assert text(opened, "#dock h2") == "client: event local-peer-ready"
+    opened.click(".expectations .block .link")
+    assert text(opened, "#dock h2") == "client: event late"
 
 
 def test_a_line_in_a_table_leaves_its_envelope_out(page: Browser) -> None:

@@ -60,7 +60,7 @@ function lineButton(view, line, from) {
   return h("button", { type: "button", class: "line", onclick: () => { showLine(view, line, true); select(view, line); } },
     h("span", { class: `swatch ${sourceClass(view, line.lane.label)}` }), h("b", {}, line.lane.label), " ",
     h("span", { class: "time" }, from ? `${apart < 0 ? "−" : "+"}${seconds(Math.abs(apart))}` : seconds(line.at)), " ",
-    h("span", {}, nameOf(line)), " ", h("code", {}, short(gist(line), 400)));
+    h("span", {}, nameOf(line)), " ", h("code", {}, short(gist(line), 320)));
 }
 
 // Peers that a line speaks of, by id or by the address they are reached at.

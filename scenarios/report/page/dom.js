@@ -47,14 +47,20 @@ function clock(unix) {
 
 // All of a text, or as much as is read at a glance and a button that has the number of the rest.
 const GLANCE = { lines: 12, characters: 2400 };
-function block(text, looks = "") {
+function block(view, text, looks = "") {
   const lines = text.split("\n");
   const head = short(lines.slice(0, lines.length > GLANCE.lines + 2 ? GLANCE.lines : undefined).join("\n"), GLANCE.characters);
   const left = lines.length - head.split("\n").length, box = h("code", { class: `block ${looks}`, tabindex: "-1" });
-  const all = () => { box.replaceChildren(visible(text)); box.focus(); };
-  return fill(box, {}, head === text ? [text] : [head, "\n", h("button", { type: "button", class: "small", onclick: all },
+  const all = () => { box.replaceChildren(); fill(box, {}, places(view, text)); box.focus(); };
+  return fill(box, {}, head === text ? places(view, text) : [places(view, head), "\n", h("button", { type: "button", class: "small", onclick: all },
     left ? `… ${plural(left, "more line")}` : `… ${plural(text.length - head.length + 1, "more character")}`)]);
 }
+
+// Lines that a text names lead there.
+const places = (view, text) => text.split(/([\w-]+\.jsonl:\d+)/).map((part, index) => {
+  const line = index % 2 ? lineKept(view, part) : null;
+  return line ? h("button", { type: "button", class: "link", onclick: () => openLine(view, line) }, part) : part;
+});
 
 // Said where times are read, not beside each.
 const TIMES = "Times are those of arrival, in seconds since the run began";

@@ -35,6 +35,12 @@ function lineAt(view, label, number) {
   return lane && lane.byNumber.get(number);
 }
 
+// A line by where it is kept: `alpha.jsonl:12`.
+function lineKept(view, place) {
+  const [file, number] = place.split(":"), lane = view.lanes.find((one) => one.file.endsWith(`/${file}`));
+  return lane && lane.byNumber.get(Number(number));
+}
+
 // What a line is to the eye; the same words are in the legend.
 const BAD = /-(failed|gone|cancelled)$|^peer-disconnected$/;
 function looks(line) {

@@ -40,14 +40,14 @@ function failureCard(failure, view) {
         row("On peer", failure.node || (lane ? `not said; ${failure.lane} spoke last before it` : "no single one")),
         row("When", waited > 0.0005 ? `since ${seconds(failure.since)}, until ${seconds(failure.at)} (${brief(waited)})` : `at ${seconds(failure.at)}`),
         row("In the source", failure.where)),
-      row("Wanted", failure.wanted && block(failure.wanted)),
-      row(failure.wanted ? "Came instead" : "Found", failure.got && block(failure.got, "got")),
+      row("Wanted", failure.wanted && block(view, failure.wanted)),
+      row(failure.wanted ? "Came instead" : "Found", failure.got && block(view, failure.got, "got")),
       row("Near misses", failure.near.length > 0 && h("ul", {}, failure.near.map((text) => h("li", {}, h("code", {}, short(text, 600)))))),
       row("Under way", unfinished(view, failure)),
       row("Faults placed", view.faults.length ? h("ul", {}, view.faults.map((fault) => h("li", {}, faultText(fault), " ",
         fault.trigger_line > 0 && lineAt(view, fault.trigger_node, fault.trigger_line) && h("button", { type: "button", class: "small", onclick: () => openLine(view, lineAt(view, fault.trigger_node, fault.trigger_line)) }, "set off by this line")))) : "none"),
-      row("Also found", failure.also.length > 0 && h("ul", {}, failure.also.map((text) => h("li", {}, block(text))))),
-      row("Last line then", lane && lineButton(view, lane)),
+      row("Also found", failure.also.length > 0 && h("ul", {}, failure.also.map((text) => h("li", {}, block(view, text))))),
+      row("Look first at", lane && lineButton(view, lane)),
       row("Scenario code", failure.source.length > 0 && h("pre", { class: "code", tabindex: "0", "aria-label": "The scenario's text up to the failure" }, failure.source.map(([text, here]) => h("span", { class: here ? "here" : "" }, text + "\n")))),
       row("After that", view.stopped !== null && "It ended here; what it would have checked after this was not looked at."),
       row("Run it again", command(view.summary.again))),
@@ -95,15 +95,16 @@ function filters(view, wanted, changed) {
 
 function expectationTable(view) {
   if (!view.expectations.length) return h("p", { class: "quiet" }, "None was looked at.");
-  // A failed check with the one that held right before it: that far all was well.
+  // A failed check with the one that held right before it, and the line that each had read.
   const failed = view.expectations.flatMap((one, index, all) =>
     one.passed ? [] : one.kind !== "always" && index && all[index - 1].passed ? [all[index - 1], one] : [one]);
-  const rows = (list) => list.map((one) => h("tr", { class: one.passed ? "" : "failed" },
+  const rows = (list, near) => list.map((one) => h("tr", { class: one.passed ? "" : "failed" },
     h("td", {}, one.passed ? "✓ held" : "✗ failed"), h("td", { class: "number" }, seconds(one.at)),
     h("td", {}, { wait: `waited ${brief(one.at - one.since)}`, always: "always", check: "check" }[one.kind] || one.kind),
-    h("td", {}, one.node), h("td", {}, one.what, one.detail && !one.passed && block(one.detail))));
-  const table = (list) => h("div", { class: "wide" }, h("table", { class: "expectations" }, h("thead", {}, h("tr", {}, ["Result", "At", "Kind", "Peer", "Expectation"].map(columnHead))), h("tbody", {}, rows(list))));
-  return [failed.length > 0 && table(failed),
+    h("td", {}, one.node), h("td", {}, one.what, one.detail && !one.passed && block(view, one.detail),
+      near && one.read && lineKept(view, one.read) && lineButton(view, lineKept(view, one.read)))));
+  const table = (list, near) => h("div", { class: "wide" }, h("table", { class: "expectations" }, h("thead", {}, h("tr", {}, ["Result", "At", "Kind", "Peer", "Expectation"].map(columnHead))), h("tbody", {}, rows(list, near))));
+  return [failed.length > 0 && table(failed, true),
     h("details", {}, h("summary", {}, `All ${view.expectations.length}, in order`), table(view.expectations))];
 }
 
