@@ -118,7 +118,9 @@ class _Attempt:
             peer_id = text_of(row, "peer_id")
             source = names.get(peer_id, peer_id) or "unknown"
             again = self._cover(path, begin, begin + length)
-            before = self._before(path, begin, begin + length) if again else ()
+            # Pieces that are not shown need no story; nodes may be hostile, and tell of millions.
+            shown = len(self.pieces.get(path, ())) < PIECES_SHOWN
+            before = self._before(path, begin, begin + length) if again and shown else ()
             number = event.line.index + 1
             piece = Piece(begin, length, source, event.at, number, again > 0, again, before)
             self.pieces.setdefault(path, []).append(piece)

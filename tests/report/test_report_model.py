@@ -102,6 +102,22 @@ def test_how_much_of_a_piece_had_come_before() -> None:
     assert list(pieces[3].before) == [("alpha", 1.2), ("bravo", 1.1)]
 
 
+def test_who_came_before_is_looked_up_for_shown_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    def before(attempt: object, path: str, begin: int, end: int) -> list[tuple[str, float]]:
+        looked.append(begin)
+        return []
+
+    monkeypatch.setattr("scenarios.report.provenance.PIECES_SHOWN", 3)
+    monkeypatch.setattr("scenarios.report.provenance._Attempt._before", before)
+    (found,) = transfers(
+        "client", events(*[chunk(1.0, "ggoo/a.eti", 0, ("alpha", 4)) for _ in range(50)]), NAMES
+    )
+    assert (len(looked), len(found.files[0].pieces)) == (2, 3)
+    assert found.again_by_source == {"alpha": 49 * 4}
+
+
 def test_what_comes_after_the_end_is_a_transfer_of_its_own() -> None:
     found = transfers(
         "client",
