@@ -76,7 +76,8 @@ def _recorded(
         lane, line = _last_line(nodes, node, at)
     else:
         lane, line = found[0], found[1].index + 1
-        node = node or lane
+        # A name in the words of a check, and not that of the peer whose line was read, is a guess.
+        node = decisive.node or ("" if node and node != lane else lane)
         if decisive.check_kind == "always":  # looked at when all was over, but wrong since then
             at = found[1].at
     return Failure(

@@ -298,6 +298,9 @@ def test_a_failed_check_leads_to_what_the_scenario_had_read() -> None:
         2,
         2.0,
     )
+    other = check(2.0, "what alpha offers", passed=False, detail="x", read="client-2.jsonl:2")
+    failure = failed("what alpha offers: x", other, nodes=nodes)
+    assert (failure.node, failure.lane, failure.line) == ("", "client#2", 2)
 
 
 def test_a_broken_rule_leads_to_the_line_and_the_moment_it_was_broken() -> None:

@@ -37,7 +37,7 @@ function failureCard(failure, view) {
     h("dl", {},
       row("Why", failure.cause),
       h("div", { class: "three" },
-        row("On peer", failure.node || (lane ? `not said; ${failure.lane} spoke last before it` : "no single one")),
+        row("On peer", failure.node),
         row("When", waited > 0.0005 ? `since ${seconds(failure.since)}, until ${seconds(failure.at)} (${brief(waited)})` : `at ${seconds(failure.at)}`),
         row("In the source", failure.where)),
       row("Wanted", failure.wanted && block(view, failure.wanted)),
