@@ -18,6 +18,8 @@ with open("asked", "a") as out:
     print(asked, file=out)
 if "summary" in asked:
     print("| the summary |")
+if "history" in asked:
+    print("the history")
 sys.exit(1 if "--backend docker" in asked else 0)
 """
 
@@ -44,7 +46,7 @@ def nightly(folder: Path, *parts: str, page: Path | None = None) -> tuple[int, s
 def test_a_failed_part_keeps_no_other_from_running_and_fails_the_night(tmp_path: Path) -> None:
     code, out, asked = nightly(tmp_path)
     assert code == 1
-    assert asked[:-1] == [
+    assert asked[:-2] == [
         "-m scenarios run --backend process",
         "-m scenarios run --backend docker",
         "-m scenarios run --backend process --repeat 10 --random-order",
@@ -52,9 +54,10 @@ def test_a_failed_part_keeps_no_other_from_running_and_fails_the_night(tmp_path:
         "-m benchmarks.download",
         "-m benchmarks.streamed_install",
     ]
-    assert re.fullmatch(r"-m scenarios summary --since \d+", asked[-1])
+    assert re.fullmatch(r"-m scenarios summary --since \d+", asked[-2])
+    assert asked[-1] == "-m scenarios history"
     assert "Failed: **docker**" in out
-    assert out.endswith("| the summary |\n")
+    assert out.endswith("| the summary |\n\n## History\n\n```\nthe history\n```\n")
 
 
 def test_the_summary_goes_to_the_page_of_the_run(tmp_path: Path) -> None:
@@ -63,13 +66,13 @@ def test_the_summary_goes_to_the_page_of_the_run(tmp_path: Path) -> None:
     code, out, _ = nightly(tmp_path, "process", page=page)
     assert code == 0
     assert "summary" not in out
-    assert page.read_text() == "before\n## Nightly: process\n\n| the summary |\n"
+    assert page.read_text().startswith("before\n## Nightly: process\n\n| the summary |\n\n## His")
 
 
 def test_a_part_that_is_none(tmp_path: Path) -> None:
     code, _, asked = nightly(tmp_path, "wurst")
     assert code == 1
-    assert len(asked) == 1  # the summary
+    assert len(asked) == 2  # the summary and the history
 
 
 @pytest.mark.parametrize("workflow", ["change", "nightly"])
