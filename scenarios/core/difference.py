@@ -1,6 +1,7 @@
 """What differs between two values, place by place: of a large value only that is worth reading."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import takewhile
 from typing import Any, TypeAlias
 
 Table: TypeAlias = Mapping[Any, Any]
@@ -25,7 +26,7 @@ def _different(place: str, got: object, want: object) -> Iterator[str]:
     if got == want:
         return
     if isinstance(got, Mapping) and isinstance(want, Mapping):
-        yield from _by_key(got, want, lambda key: f"{place}.{key}" if place else str(key))
+        yield from _by_key(place, got, want)
     elif isinstance(got, Set) and isinstance(want, Set):
         yield from _members(place, {"missing": want - got, "not wanted": got - want})
     elif isinstance(got, list | tuple) and isinstance(want, list | tuple):
@@ -38,7 +39,7 @@ def _lists(place: str, got: Sequence[Any], want: Sequence[Any]) -> Iterator[str]
     for identity in IDENTITIES:
         mine, theirs = _keyed(got, identity), _keyed(want, identity)
         if mine is not None and theirs is not None and mine != theirs:
-            yield from _by_key(mine, theirs, lambda key: f"{place}.{key}" if place else str(key))
+            yield from _by_key(place, mine, theirs)
             return
     extra, missing = [], list(want)
     for each in got:
@@ -58,14 +59,15 @@ def _lists(place: str, got: Sequence[Any], want: Sequence[Any]) -> Iterator[str]
         yield from _members(place, found)
 
 
-def _by_key(got: Table, want: Table, named: Callable[[Any], str]) -> Iterator[str]:
+def _by_key(place: str, got: Table, want: Table) -> Iterator[str]:
     for key in [*want, *(key for key in got if key not in want)]:
+        inner = f"{place}.{key}" if place else str(key)
         if key not in got:
-            yield f"{named(key)}: missing, wanted {_shown(want[key])}"
+            yield f"{inner}: missing, wanted {_shown(want[key])}"
         elif key not in want:
-            yield f"{named(key)}: not wanted, got {_shown(got[key])}"
+            yield f"{inner}: not wanted, got {_shown(got[key])}"
         else:
-            yield from _different(named(key), got[key], want[key])
+            yield from _different(inner, got[key], want[key])
 
 
 def _members(place: str, found: Mapping[str, Iterable[Any]]) -> Iterator[str]:
@@ -82,9 +84,14 @@ def _keyed(rows: Sequence[Any], identity: str) -> dict[Any, Any] | None:
 
 
 def _apart(got: object, want: object) -> str:
-    """How far two sizes are apart, where that is not seen at once."""
+    """How far two sizes are apart, or where two texts part, if that is not seen at once."""
     if isinstance(got, int) and isinstance(want, int) and max(abs(got), abs(want)) > 999:
         return f" ({got - want:+})"
+    if isinstance(got, str) and isinstance(want, str) and max(len(got), len(want)) > VALUE_SHOWN:
+        at = sum(
+            1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(got, want, strict=False))
+        )
+        return f" (from place {at} on: {got[at : at + 40]!r}, wanted {want[at : at + 40]!r})"
     return ""
 
 

@@ -35,7 +35,7 @@ def test_places_that_differ(got: object, want: object, lines: list[str]) -> None
 
 
 def test_a_long_value_is_cut() -> None:
-    (line,) = difference("x" * 1000, "y")
-    assert line.startswith("got 'xxx")
-    assert line.endswith("…, wanted 'y'")
-    assert len(line) < VALUE_SHOWN + 40
+    (line,) = difference(["x" * 1000, 1], ["x" * 999, 1])
+    assert line.startswith("[0]: got 'xxx")
+    assert line.endswith("xxx… (from place 999 on: 'x', wanted '')")
+    assert len(line) < 2 * VALUE_SHOWN + 80
