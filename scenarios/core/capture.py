@@ -20,7 +20,10 @@ class Tcpdump:
         self._process = process
 
     def stop(self) -> None:
-        """End it with a whole file; again: no effect."""
+        """End it with a whole file; again: no effect.
+
+        What came in the last moment and was not read yet is lost: stop it after the nodes.
+        """
         self._process.terminate()
         try:
             self._process.communicate(timeout=STOPS_WITHIN_S)

@@ -1,5 +1,6 @@
 """Captures, by a stand-in for tcpdump, and by the real one where it is and may."""
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -71,15 +72,20 @@ def test_a_tcpdump_that_may_not(tmp_path: Path, path: Path) -> None:
 
 
 def test_packets_of_one_address_and_no_other(tmp_path: Path) -> None:
+    # A pipe, to wait for the packet: what tcpdump has not read yet when it is stopped is lost.
     file = tmp_path / "real.pcap"
+    os.mkfifo(file)
+    pipe = os.open(file, os.O_RDWR)
     try:
         capture = start_capture("lo", "127.5.0.2", file, {})
     except BackendError as error:
         pytest.skip(str(error))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        for address in ("127.5.0.2", "127.5.0.3"):
+        for address in ("127.5.0.3", "127.5.0.2"):
             sender.sendto(b"hello", (address, 9))
+    packets = b""
+    while bytes([127, 5, 0, 2]) not in packets:
+        packets += os.read(pipe, 65536)
     capture.stop()
-    packets = file.read_bytes()
-    assert bytes([127, 5, 0, 2]) in packets
+    os.close(pipe)
     assert bytes([127, 5, 0, 3]) not in packets
