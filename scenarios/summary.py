@@ -33,8 +33,8 @@ def summary(results: Iterable[RunResults]) -> str:
     for each in runs:
         failed = [row for row in each.scenarios if row.outcome == "failed"]
         lines += [text for row in failed for text in _failure(each, row)]
-        left_out = [row for row in each.scenarios if row.outcome in OUTCOMES[2:]]
-        lines += ["", *(f"- {_title(row)} {row.outcome}: {row.reason}" for row in left_out)]
+        if left_out := [row for row in each.scenarios if row.outcome in OUTCOMES[2:]]:
+            lines += ["", *(f"- {_title(row)} {row.outcome}: {row.reason}" for row in left_out)]
     return "\n".join([*lines, *_slowest(runs)]) + "\n"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-# In place of the project's Python: notes what it is asked for; scenarios in Docker fail.
+# In place of the project's Python: notes what it is asked for. Docker and the audit fail.
 STAND_IN = f"""#!{sys.executable}
 import sys
 asked = " ".join(sys.argv[1:])
@@ -18,9 +18,10 @@ with open("asked", "a") as out:
     print(asked, file=out)
 if "summary" in asked:
     print("| the summary |")
-if "history" in asked:
-    print("the history")
-sys.exit(1 if "--backend docker" in asked else 0)
+for word in ("history", "audit", "download"):
+    if word in asked:
+        print("the", word)
+sys.exit(1 if "docker" in asked or "--full" in asked else 0)
 """
 
 
@@ -56,8 +57,11 @@ def test_a_failed_part_keeps_no_other_from_running_and_fails_the_night(tmp_path:
     ]
     assert re.fullmatch(r"-m scenarios summary --since \d+", asked[-2])
     assert asked[-1] == "-m scenarios history"
-    assert "Failed: **docker**" in out
-    assert out.endswith("| the summary |\n\n## History\n\n```\nthe history\n```\n")
+    assert "Failed: **docker audit**" in out
+    assert out.endswith(
+        "| the summary |\n\n## Audit\n\n```\nthe audit\n```\n\n## Benchmarks\n\nthe download\n"
+        "\n## History\n\n```\nthe history\n```\n"
+    )
 
 
 def test_the_summary_goes_to_the_page_of_the_run(tmp_path: Path) -> None:
