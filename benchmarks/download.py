@@ -9,17 +9,15 @@ block is checked against the manifest, which curl does not do. There is no targe
 Exit code 0, or 2 without curl.
 """
 
-import argparse
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.rates import lan, print_rates
+from benchmarks.measuring import add_size, in_turns, lan, parser_of, print_rates, timed
 from scenarios.lan_spread.games import made_game
 from scenarios.lan_spread.peers import Peer
 from scenarios.lan_spread.specs import peer
@@ -30,14 +28,8 @@ DOWNLOAD_S = 120.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table and return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.download",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--mib", type=int, default=1024, help="the file's size (default: 1024)")
-    parser.add_argument("--rounds", type=int, default=7, help="measurements (default: 7)")
-    parser.add_argument("--folder", help="where to write (default: the system's for such things)")
+    parser = parser_of("download", __doc__)
+    add_size(parser, "file")
     options = parser.parse_args(arguments)
     if shutil.which("curl") is None:
         print("There is no curl to compare with; install it.", file=sys.stderr)
@@ -59,28 +51,19 @@ def measure(folder: Path, size: int, rounds: int) -> dict[str, list[float]]:
         of_one.connect(one)
         of_two.connect(one, two)
         with http_server(one.root(GAME)) as url:
-            ways: dict[str, Callable[[], float]] = {
+            ways = {
                 "download from one peer": lambda: download(of_one),
                 "download from two peers": lambda: download(of_two),
                 "curl from python -m http.server": lambda: by_curl(
                     f"{url}/{GAME}.eti", folder / "fetched"
                 ),
             }
-            seconds: dict[str, list[float]] = {name: [] for name in ways}
-            # The first round, which fills the page cache and hashes the games, does not count.
-            for number in range(rounds + 1):
-                for name, way in ways.items():
-                    took = way()
-                    if number:
-                        seconds[name].append(took)
-    return seconds
+            return in_turns(ways, rounds)
 
 
 def download(client: Peer) -> float:
     """Download the game and remove it again; return the seconds that the former took."""
-    began = time.monotonic()
-    client.download(GAME, install=False).finished(DOWNLOAD_S)
-    seconds = time.monotonic() - began
+    seconds = timed(lambda: client.download(GAME, install=False).finished(DOWNLOAD_S))
     client.node.request("remove", game_id=GAME)
     return seconds
 
@@ -102,9 +85,8 @@ def http_server(folder: Path) -> Iterator[str]:
 
 def by_curl(url: str, target: Path) -> float:
     """Let curl fetch a file and remove that; return the seconds it took."""
-    began = time.monotonic()
-    subprocess.run(["curl", "--silent", "--fail", "--output", target, url], check=True)
-    seconds = time.monotonic() - began
+    command = ["curl", "--silent", "--fail", "--output", str(target), url]
+    seconds = timed(lambda: subprocess.run(command, check=True))
     target.unlink()
     return seconds
 

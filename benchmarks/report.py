@@ -9,7 +9,6 @@ Exit code 0 when both medians and the size are within the targets, 1 when one is
 report or a browser.
 """
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.chromium import PROGRAM, WHY_NOT, Browser, browser
+from benchmarks.measuring import parser_of, print_table
 
 TARGET_MS = 2000.0
 TARGET_MIB = 10.0
@@ -32,13 +32,8 @@ _OPEN_LARGEST = """(async () => {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table and return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.report",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("report", __doc__)
     parser.add_argument("run", nargs="?", type=Path, default=Path("runs/latest"), metavar="RUN")
-    parser.add_argument("--rounds", type=int, default=7, help="measurements (default: 7)")
     options = parser.parse_args(arguments)
     page = (options.run / "report.html").resolve()
     if not page.exists() or PROGRAM is None:
@@ -51,14 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mib = page.stat().st_size / 2**20
     held = mib < TARGET_MIB
     print(f"{page}: {mib:.1f} MiB (target: below {TARGET_MIB:g})\n")
-    print(f"| {'until drawn, ms':26} | median | lowest | highest |")
-    print(f"|{'-' * 28}|-------:|-------:|--------:|")
-    for name, times in zip(
-        ("the page", "its largest scenario"), zip(*rounds, strict=True), strict=True
-    ):
-        middle = statistics.median(times)
-        held = held and middle < TARGET_MS
-        print(f"| {name:26} | {middle:6.0f} | {min(times):6.0f} | {max(times):7.0f} |")
+    pages, largest = zip(*rounds, strict=True)
+    print_table("until drawn, ms", {"the page": pages, "its largest scenario": largest})
+    held = held and all(statistics.median(times) < TARGET_MS for times in (pages, largest))
     print(f"\nThe targets (each below {TARGET_MS:g} ms) are {'held' if held else 'MISSED'}.")
     return 0 if held else 1
 

@@ -42,8 +42,14 @@ def failure_of(text: str, records: Sequence[Record], nodes: Sequence[NodeLines])
         failure = _unrecorded(text, records, nodes)
     else:
         failure = _recorded(text, decisive, records, nodes)
-    also = [f"{one.what}: {one.detail.strip()}" for one in failed if one is not decisive]
+    also = [f"{one.what}: {flush(one.detail)}" for one in failed if one is not decisive]
     return replace(failure, also=also)
+
+
+def flush(text: str) -> str:
+    """Findings stand below each other: none is a part of the one above it."""
+    first, _, rest = text.strip("\n").partition("\n")
+    return "\n".join([first.lstrip(), *textwrap.dedent(rest).splitlines()])
 
 
 def _decisive(text: str, failed: Sequence[Record]) -> Record | None:
@@ -66,7 +72,7 @@ def _recorded(
     else:
         detail = decisive.detail.strip("\n")
         judged = _GOT.fullmatch(detail.strip())
-        got, wanted = (judged["got"], judged["wanted"]) if judged else (textwrap.dedent(detail), "")
+        got, wanted = (judged["got"], judged["wanted"]) if judged else (flush(detail), "")
     # What was found may speak of others; only a rule's findings begin with whom they are about.
     about = decisive.detail if decisive.check_kind == "always" else decisive.what
     node = decisive.node or _named(about, nodes)

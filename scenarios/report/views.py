@@ -1,6 +1,5 @@
 """Turns what was read of a run into what is shown of it."""
 
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -8,7 +7,7 @@ from scenarios.core.backends.base import Ended
 from scenarios.core.log import describe_end
 from scenarios.report.activity import bars, connections, events_of, names_by_id
 from scenarios.report.alike import alike
-from scenarios.report.failure import failure_of
+from scenarios.report.failure import failure_of, flush
 from scenarios.report.model import (
     Expectation,
     Failure,
@@ -58,8 +57,7 @@ def scenario_view(folder: ScenarioFolder) -> ScenarioView:
         failure = replace(
             failure,
             text=_short(failure.text),
-            got=_short(_flush(failure.got)),
-            also=[_flush(text) for text in failure.also],
+            got=_short(failure.got),
             source=source_lines(failure.where),
         )
     return ScenarioView(
@@ -188,7 +186,7 @@ def _expectation(record: Record) -> Expectation:
         at=record.at,
         since=record.since,
         node=record.node,
-        detail="" if record.passed else _short(_flush(record.detail), 2000),
+        detail="" if record.passed else _short(flush(record.detail), 2000),
         read=record.read,
     )
 
@@ -214,12 +212,6 @@ def _fault(record: Record, nodes: Sequence[NodeLines]) -> PlacedFault:
         trigger_line=number,
         error=record.error,
     )
-
-
-def _flush(text: str) -> str:
-    """Findings stand below each other: none is a part of the one above it."""
-    first, _, rest = text.strip("\n").partition("\n")
-    return "\n".join([first.lstrip(), textwrap.dedent(rest)]) if rest else text
 
 
 def _short(text: str, longest: int = LONGEST_TEXT) -> str:

@@ -1,0 +1,68 @@
+"""What the measurements share: their options, a LAN to measure in, rounds in turns, the table."""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from scenarios.core.backends.process import ProcessBackend
+from scenarios.core.label import own_label
+from scenarios.core.session import Session
+from scenarios.lan_spread.lan import Lan
+
+
+def parser_of(name: str, about: str | None) -> argparse.ArgumentParser:
+    """Return the parser of ``python -m benchmarks.<name>``, with the number of rounds."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}",
+        description=about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, default=7, help="measurements (default: 7)")
+    return parser
+
+
+def add_size(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add how large ``what`` is that is moved, and into which folder."""
+    parser.add_argument("--mib", type=int, default=1024, help=f"the {what}'s size (default: 1024)")
+    parser.add_argument("--folder", help="where to write (default: the system's for such things)")
+
+
+@contextmanager
+def lan(folder: Path) -> Iterator[Lan]:
+    """Give a LAN whose peers are processes with their games below ``folder``; end them."""
+    backend = ProcessBackend(own_label("benchmark"))
+    with closing(backend), Session(backend, folder / "log") as session:
+        made = Lan(session, folder)
+        with closing(made):
+            yield made
+
+
+def in_turns(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Return what each way measured in every round; the first, which fills caches, is left out."""
+    found = [{name: way() for name, way in ways.items()} for _ in range(rounds + 1)]
+    return {name: [each[name] for each in found[1:]] for name in ways}
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that some work took."""
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def print_table(unit: str, columns: Mapping[str, Sequence[float]]) -> None:
+    """Print a row for each name: median, lowest and highest of its numbers."""
+    width = max(map(len, [unit, *columns]))
+    print(f"| {unit:{width}} | median | lowest | highest |")
+    print(f"|{'-' * (width + 2)}|-------:|-------:|--------:|")
+    for name, numbers in columns.items():
+        middle = statistics.median(numbers)
+        print(f"| {name:{width}} | {middle:6.0f} | {min(numbers):6.0f} | {max(numbers):7.0f} |")
+
+
+def print_rates(mib: int, seconds: Mapping[str, Sequence[float]]) -> None:
+    """Print the rates in MiB/s of each way of moving ``mib`` MiB."""
+    print_table("MiB/s", {name: [mib / each for each in took] for name, took in seconds.items()})
