@@ -1,4 +1,4 @@
-# Recipes of the project. `./justw RECIPE` runs them where no just is installed.
+# Recipes of the project. `./justw RECIPE` runs them without just installed.
 
 set positional-arguments
 
@@ -9,18 +9,18 @@ python := ".venv/bin/python"
 default:
     @{{ just_executable() }} --justfile "{{ justfile() }}" --list --unsorted
 
-# However a recipe was called, .venv is made and kept fresh by the same bootstrap.
+# However a recipe is called, the same script creates and updates .venv.
 [private]
 venv:
     @./justw --ensure-venv
 
-# Run scenarios: all of them, or IDs such as S7, s7, S3-S9, "S1 S4"; see --help for options.
+# Run scenarios: all, IDs such as S7, s3-S9, "S1 T4", or a family such as lan; see --help.
 [group('scenarios')]
 [no-exit-message]
 peer-cli-tests *ids_and_options: venv
     @{{ python }} -m scenarios run "$@"
 
-# Prove the scenarios by running them against mutants; IDs, --mutant NAME, --full; see --help.
+# Run the scenarios against mutants, to prove that they can fail: IDs, --mutant NAME, --full; see --help.
 [group('scenarios')]
 [no-exit-message]
 peer-cli-audit *ids_and_options: venv
@@ -32,37 +32,37 @@ peer-cli-audit *ids_and_options: venv
 peer-cli-list *options: venv
     @{{ python }} -m scenarios list "$@"
 
-# Write report.html and trace.json of a run again (default: the latest) and print the path.
+# Rewrite report.html and trace.json of a run (default: the latest) and print the path.
 [group('scenarios')]
 [no-exit-message]
 peer-cli-report *run: venv
     @{{ python }} -m scenarios report "$@"
 
-# Show flake rates and durations of all runs: all scenarios, or IDs.
+# Show failure rates and durations over all runs: all scenarios, or IDs.
 [group('scenarios')]
 [no-exit-message]
 peer-cli-history *ids_and_options: venv
     @{{ python }} -m scenarios history "$@"
 
-# Print what runs came to as Markdown (default: the latest); --since UNIX-SECONDS.
+# Print the results of runs as Markdown (default: the latest); --since UNIX-SECONDS.
 [group('scenarios')]
 [no-exit-message]
 peer-cli-summary *runs_and_options: venv
     @{{ python }} -m scenarios summary "$@"
 
-# Start a peer at your keyboard with the games of fixture-NAME (alpha, bravo, charlie, ...).
+# Start a node at your keyboard: by default a peer with the games of fixture-NAME (alpha, ...).
 [group('scenarios')]
 [no-exit-message]
 peer-cli-run name *options: venv
     @{{ python }} -m scenarios live "$@"
 
-# Build the peer's Docker image.
+# Build the Docker images, one per program.
 [group('scenarios')]
 [no-exit-message]
 peer-cli-image *options: venv
     @{{ python }} -m scenarios image "$@"
 
-# Remove what dead runs left: containers, networks, processes.
+# Remove what killed runs and live nodes left: containers, networks, processes, mounts.
 [group('scenarios')]
 [no-exit-message]
 peer-cli-clean *options: venv
@@ -74,27 +74,32 @@ peer-cli-clean *options: venv
 peer-cli-matrix *options: venv
     @{{ python }} -m scenarios matrix --write "$@"
 
-# Everything: lint, unit tests, the audit, which proves that the scenarios can fail, and all of these
-# as processes and, where an engine answers, in Docker.
+# Run everything: lint, unit tests, the audit, and all scenarios, as processes and (with an engine) in Docker.
 [group('project')]
 [no-exit-message]
 test: lint unit
     @{{ python }} -m scenarios audit --quiet
     @{{ python }} -m scenarios run --backend all
 
-# What CI runs at night, all of it or PARTS: process docker repeats audit benchmarks.
+# Measure downloads side by side: peers, bare sockets, curl, aria2, rsync, libtorrent; see --help.
+[group('project')]
+[no-exit-message]
+bench *options: venv
+    @{{ python }} -m benchmarks.compare "$@"
+
+# Run CI's nightly job, all of it or PARTS: process docker repeats audit benchmarks.
 [group('project')]
 [no-exit-message]
 nightly *parts: venv
     @.ci/nightly "$@"
 
-# Unit tests only; options go to pytest.
+# Run the unit tests only; options go to pytest.
 [group('project')]
 [no-exit-message]
 unit *options: venv
     @{{ python }} -m pytest "$@"
 
-# ruff (rules and format) and mypy.
+# Run ruff (rules and format) and mypy.
 [group('project')]
 [no-exit-message]
 lint: venv
@@ -102,9 +107,19 @@ lint: venv
     @{{ python }} -m ruff format --check .
     @{{ python }} -m mypy
 
-# Format the code and mend what ruff can mend by itself.
+# Format the code and apply ruff's automatic fixes.
 [group('project')]
 [no-exit-message]
 fmt: venv
     @{{ python }} -m ruff check --fix-only .
     @{{ python }} -m ruff format .
+
+# Lock all dependencies by version and hash (requirements/), after pyproject.toml changed; --upgrade.
+[group('project')]
+lock *options:
+    @python3 -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
+    @.cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --custom-compile-command "just lock" "$@" --output-file requirements/peer-cli.txt --extra mount pyproject.toml
+    @.cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --custom-compile-command "just lock" "$@" --output-file requirements/dev.txt --extra dev \
+        --constraint requirements/peer-cli.txt pyproject.toml

@@ -1,1 +1,1 @@
-"""What the figures come from: each module measures one thing, beside what a user would pick."""
+"""Measurements: each module measures one thing, next to what a user would use instead."""

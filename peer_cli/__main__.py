@@ -1,54 +1,45 @@
-"""The peer's command line: starts it, feeds it, and sees that it exits cleanly.
+"""The peer as a program.
 
-What is imported here is imported before the peer is ready, so it is little (see startup).
+Everything imported here delays the ready event, so it is little (see startup).
 """
 
-import os
-import signal
 import sys
 from collections.abc import Sequence
 
-from peer_cli.console import Output
+from headless import program
+from headless.output import Output
+from headless.program import Program
+from headless.service import Service
+from peer_cli.messages import VOCABULARY
 from peer_cli.settings import read_settings
-from peer_cli.startup import StartupError, open_peer
+from peer_cli.startup import Opened, open_peer
 
-EXIT_CANNOT_START = 2
+
+def _serve(opened: Opened, output: Output) -> Service:
+    from peer_cli.run import make_peer
+
+    return make_peer(opened, output)
+
+
+def _swarm_key(arguments: Sequence[str]) -> None:
+    from network.swarm_key import new_key
+
+    if arguments:
+        print("peer-cli: swarm-key takes no arguments; it prints a new key", file=sys.stderr)
+        sys.exit(program.EXIT_CANNOT_START)
+    print(new_key())
+
+
+def _catalog(arguments: Sequence[str]) -> None:
+    from peer_cli.catalog_tool import main as catalog
+
+    catalog(arguments)
 
 
 def main() -> None:
-    """Run the peer, or print its schema; exits with 0 or 2."""
-    arguments = sys.argv[1:]
-    if arguments[:1] == ["schema"]:
-        _print_schema(arguments[1:])
-        return
-    settings = read_settings(arguments, os.environ)
-    # Until the event loop handles them, these wait.
-    ending = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-    # Only protocol lines may reach the real stdout, whatever a library prints.
-    protocol_out = os.dup(1)
-    os.dup2(2, 1)
-    output = Output(protocol_out)
-    try:
-        opened = open_peer(settings, output.emit)
-    except StartupError as error:
-        print(f"peer-cli: {error}", file=sys.stderr)
-        sys.exit(EXIT_CANNOT_START)
-    from peer_cli.run import run
-
-    run(opened, output, ending)
-
-
-def _print_schema(arguments: Sequence[str]) -> None:
-    from peer_cli.schema import json_schema
-
-    if arguments:
-        print("peer-cli: schema takes no arguments", file=sys.stderr)
-        sys.exit(EXIT_CANNOT_START)
-    import json
-
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `peer-cli schema | head` ends quietly
-    print(json.dumps(json_schema(), indent=2))
+    """Run the peer, or one of its tools; exits with 0 or 2."""
+    tools = {"catalog": _catalog, "swarm-key": _swarm_key}
+    program.main(Program(VOCABULARY, read_settings, open_peer, _serve, tools))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """The operations on games: download, install, uninstall, remove; each ends in a terminal event.
 
-Every operation ends alike: look at the disk, free the game, tell the others, and only then emit
-the terminal event, so that a command sent on reading it meets the settled state.
+Every operation ends the same way: rescan the disk, release the game, tell the other peers, then
+emit the terminal event, so that a command sent in response finds everything settled.
 """
 
 import asyncio
+import contextlib
 import threading
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from headless.envelope import CommandError, Event
+from headless.threads import run_to_end, run_to_outcome
 from peer_cli import messages
 from peer_cli.catalog import Catalog
 from peer_cli.install import transaction
@@ -18,15 +21,14 @@ from peer_cli.install.errors import InstallCancelled, InstallError
 from peer_cli.install.launch_settings import apply_launch_settings
 from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.library import Library
-from peer_cli.messages import CommandError
-from peer_cli.names import UnsafeName, check_game_id
+from peer_cli.names import check_game_id
 from peer_cli.operations import Operations
-from peer_cli.threads import run_to_end, run_to_outcome
 from peer_cli.transfer import staging
 from peer_cli.transfer.download import Download, DownloadError, PeersGoneError
 from peer_cli.transfer.fetch import DownloadContext, Source
-from peer_cli.transfer.removal import remove_downloaded
+from peer_cli.transfer.removal import is_downloaded, remove_downloaded
 from peer_cli.transfer.streamed import StreamedInstall
+from store.names import UnsafeName
 
 _FAILED: dict[
     messages.Operation,
@@ -46,7 +48,7 @@ _FAILED: dict[
 
 
 class Games:
-    """Starts operations and sees them through. Commands that cannot begin raise CommandError."""
+    """Runs the operations. Commands that cannot start raise CommandError."""
 
     def __init__(
         self,
@@ -56,8 +58,13 @@ class Games:
         unpacker: Unpacker,
         sources: Callable[[str], Sequence[Source]],
         announce: Callable[[], None],
+        *,
+        read_only: bool,
     ) -> None:
-        """`announce` is called when what others should be told of the library has changed."""
+        """`announce` is called when the library that other peers see has changed.
+
+        `read_only` refuses every operation.
+        """
         self.operations = Operations(self._operations_changed)
         self._library = library
         self._catalog = catalog
@@ -65,42 +72,45 @@ class Games:
         self._unpacker = unpacker
         self._sources = sources
         self._announce = announce
+        self._read_only = read_only
 
     def download(self, game_id: str, *, install: bool) -> None:
-        """Begin to download a game from all eligible sources."""
+        """Start to download a game from all eligible sources."""
         sources = self._check_obtainable(game_id)
         download = Download(self._context, self._library.games_dir, self._catalog[game_id], sources)
         work = self._download(game_id, download, install=install)
         self._begin(game_id, "Downloading", work)
 
     def stream_install(self, game_id: str) -> None:
-        """Begin to install a game straight from a source's archives."""
+        """Start to install a game straight from a source's archives."""
         sources = self._check_obtainable(game_id)
-        version = self._catalog[game_id].version
-        streamed = StreamedInstall(self._context, self._library.root(game_id), version, sources)
+        root, entry = self._library.root(game_id), self._catalog[game_id]
+        streamed = StreamedInstall(self._context, root, entry, self._unpacker, sources)
         work = self._stream_install(game_id, streamed)
         self._begin(game_id, "StreamInstalling", work)
 
     def install(self, game_id: str) -> None:
-        """Begin to extract a downloaded game."""
+        """Start to extract a downloaded game."""
         self.operations.check_free(game_id)
         game = self._library.game(game_id)
         if game is None or not game.downloaded or not self._has_archives(game_id):
             raise CommandError(
                 "nothing-to-install", f"there is no downloaded archive of {game_id} to install"
             )
+        self._check_writable()
         self._begin(game_id, "Installing", self._install(game_id))
 
     def uninstall(self, game_id: str) -> None:
-        """Begin to remove an installed game's `local/`."""
+        """Start to remove an installed game's `local/`."""
         self.operations.check_free(game_id)
         game = self._library.game(game_id)
         if game is None or not game.installed:
             raise CommandError("nothing-to-uninstall", f"{game_id} is not installed")
+        self._check_writable()
         self._begin(game_id, "Uninstalling", self._uninstall(game_id))
 
     def remove(self, game_id: str) -> None:
-        """Begin to delete the downloaded files of a game that is not installed."""
+        """Start to delete the downloaded files of a game that is not installed."""
         try:
             check_game_id(game_id)
         except UnsafeName as error:
@@ -109,18 +119,23 @@ class Games:
         game = self._library.game(game_id)
         if game is not None and game.installed:
             raise CommandError("still-installed", f"{game_id} is installed; uninstall it first")
-        left = staging.interrupted(self._library.games_dir, self._context.state_dir, game_id)
+        try:
+            left = staging.interrupted(self._library.games_dir, self._context.state_dir, game_id)
+        except OSError as error:
+            raise CommandError("unreadable", f"cannot tell what is there: {error}") from error
         if game is None and left is None:
             raise CommandError("nothing-to-remove", f"{game_id} is not downloaded")
+        self._check_writable()
         self._begin(game_id, "Removing", self._remove(game_id))
 
     async def play(self, command: messages.Play) -> messages.PlayOutcome:
-        """Stamp the launch settings of an installed game, once per install."""
+        """Stamp the launch settings into an installed game, once per install."""
         game_id = command.game_id
         self.operations.check_free(game_id)
         game = self._library.game(game_id)
         if game is None or not game.installed:
             raise CommandError("not-installed", f"{game_id} is not installed")
+        self._check_writable()
         try:
             outcome = await asyncio.to_thread(
                 apply_launch_settings,
@@ -142,10 +157,14 @@ class Games:
         )
 
     async def library_changed(self, game_ids: frozenset[str]) -> None:
-        """Look at these games on disk again (at all when empty), and tell what changed."""
+        """Rescan these games (all if empty), and announce what changed."""
         if await self._library.rescan(game_ids):
-            self._context.emit(messages.LocalLibraryChanged(games=self._library.rows()))
-            self._announce()
+            self.announce_library()
+
+    def announce_library(self) -> None:
+        """Announce the library, to the user and to other peers."""
+        self._context.emit(messages.LocalLibraryChanged(games=self._library.rows()))
+        self._announce()
 
     def _check_obtainable(self, game_id: str) -> Sequence[Source]:
         if game_id not in self._catalog:
@@ -154,10 +173,18 @@ class Games:
         sources = self._sources(game_id)
         if not sources:
             raise CommandError("no-peers", f"no peers have game {game_id}")
+        self._check_writable()
         return sources
 
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise CommandError("read-only", "this peer was started with --read-only")
+
     def _has_archives(self, game_id: str) -> bool:
-        return any(transaction.archives_of(self._library.root(game_id)))
+        try:
+            return any(transaction.archives_of(self._library.root(game_id)))
+        except OSError:
+            return True  # the install reports why they cannot be read
 
     def _operations_changed(self) -> None:
         self._context.emit(
@@ -168,21 +195,21 @@ class Games:
     def _begin(
         self, game_id: str, operation: messages.Operation, work: Coroutine[Any, Any, None]
     ) -> None:
-        self.operations.begin(game_id, operation, self._see_through(game_id, work))
+        self.operations.begin(game_id, operation, self._run_operation(game_id, work))
 
-    async def _see_through(self, game_id: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run an operation; a defect in it must not leave the game under it for ever."""
+    async def _run_operation(self, game_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run an operation; a bug in it must not leave the game busy for ever."""
         try:
             await work
         except Exception:  # noqa: BLE001 - the outermost edge: every operation ends in an event
             traceback.print_exc()
             failed = _FAILED[self.operations.of(game_id)]
-            reason = "The peer has a defect, see its stderr."
+            reason = "The peer has a bug; see its stderr."
             await self._settle(
                 game_id, failed(game_id=game_id, code="internal-error", reason=reason)
             )
 
-    async def _settle(self, game_id: str, terminal: messages.Event) -> None:
+    async def _settle(self, game_id: str, terminal: Event) -> None:
         await self.library_changed(frozenset([game_id]))
         self.operations.end(game_id)
         self._context.emit(terminal)
@@ -194,7 +221,7 @@ class Games:
         if not install or not self._has_archives(game_id):
             await self._settle(game_id, finished)
             return
-        await self._go_on_installing(game_id, finished)
+        await self._continue_with_install(game_id, finished)
         await self._install(game_id)
 
     async def _stream_install(self, game_id: str, streamed: StreamedInstall) -> None:
@@ -218,15 +245,15 @@ class Games:
                 streamed.discard()
                 raise
 
-        await self._go_on_installing(game_id, finished)
-        # Not interruptible: everything is there, and a commit must not be torn.
+        await self._continue_with_install(game_id, finished)
+        # Not interruptible: every byte is there, and nothing may interrupt the commit.
         await self._finish_install(game_id, run_to_end(self._context.pool, commit))
 
     async def _obtain(
         self, game_id: str, source: Download | StreamedInstall
     ) -> messages.DownloadFinished | None:
-        """See a download or stream through; settle it when it does not succeed."""
-        failed: messages.Event
+        """Run a download or stream to its end; settle the game if that fails."""
+        failed: Event
         try:
             throughput = await self.operations.interruptible(game_id, source.run())
         except PeersGoneError:
@@ -240,7 +267,9 @@ class Games:
         await self._settle(game_id, failed)
         return None
 
-    async def _go_on_installing(self, game_id: str, finished: messages.DownloadFinished) -> None:
+    async def _continue_with_install(
+        self, game_id: str, finished: messages.DownloadFinished
+    ) -> None:
         await self.library_changed(frozenset([game_id]))
         self.operations.switch(game_id, "Installing")
         self._context.emit(finished)
@@ -261,12 +290,12 @@ class Games:
         try:
             await work
         except InstallError as error:
-            failed = messages.InstallFailed(game_id=game_id, code=error.code, reason=error.reason)
+            failed = messages.InstallFailed(game_id=game_id, code=error.code, reason=str(error))
             await self._settle(game_id, failed)
-        except asyncio.CancelledError:  # before it began
+        except asyncio.CancelledError:  # cancelled before it began
             cancelled = InstallCancelled()
             failed = messages.InstallFailed(
-                game_id=game_id, code=cancelled.code, reason=cancelled.reason
+                game_id=game_id, code=cancelled.code, reason=str(cancelled)
             )
             await self._settle(game_id, failed)
         else:
@@ -285,15 +314,17 @@ class Games:
     def _remove_files(self, root: Path) -> None:
         left = staging.interrupted(root.parent, self._context.state_dir, root.name)
         if left is not None:
+            with contextlib.suppress(OSError):  # rolled back, so the older version is removed too
+                left.settle()
             left.roll_back()
-        if self._library.game(root.name) is not None:
+        if is_downloaded(root):
             remove_downloaded(root)
 
     async def _remove(self, game_id: str) -> None:
         root = self._library.root(game_id)
         try:
             await run_to_end(self._context.pool, lambda: self._remove_files(root))
-        except OSError as error:
+        except (OSError, staging.UnsettledError) as error:
             failed = messages.RemoveFailed(
                 game_id=game_id, code="write-failed", reason=f"cannot remove {game_id}: {error}"
             )

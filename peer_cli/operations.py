@@ -1,19 +1,19 @@
-"""What is being done with which game: at most one operation per game at a time."""
+"""The operations in progress: at most one per game at a time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from headless.envelope import CommandError
 from peer_cli import messages
-from peer_cli.messages import CommandError
 
 _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
 class _Running:
-    """An operation. Only its `part` is ever cancelled: what settles it always runs."""
+    """An operation. Cancelling affects only its `part`; the code that settles it always runs."""
 
     operation: messages.Operation
     task: asyncio.Task[None]
@@ -29,7 +29,7 @@ class _Running:
 
 
 class Operations:
-    """The active operations; every change is told at once."""
+    """The active operations; reports every change at once."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
@@ -37,22 +37,22 @@ class Operations:
         self._closing = False
 
     def rows(self) -> list[messages.ActiveOperation]:
-        """Return what is active, in order of game ids."""
+        """Return the active operations in order of game ids."""
         return [
             messages.ActiveOperation(game_id=game_id, operation=running.operation)
             for game_id, running in sorted(self._running.items())
         ]
 
     def games(self) -> set[str]:
-        """Return the ids of all games under an operation."""
+        """Return the ids of all games with an operation."""
         return set(self._running)
 
     def of(self, game_id: str) -> messages.Operation:
-        """Return the operation that a game is under. Raises KeyError when it is free."""
+        """Return a game's operation. Raises KeyError when the game is free."""
         return self._running[game_id].operation
 
     def check_free(self, game_id: str) -> None:
-        """Raise CommandError when the game is under an operation."""
+        """Raise CommandError when the game has an operation."""
         if game_id in self._running:
             raise CommandError(
                 "operation-in-progress", f"operation already in progress for {game_id}"
@@ -61,15 +61,15 @@ class Operations:
     def begin(
         self, game_id: str, operation: messages.Operation, work: Coroutine[Any, Any, None]
     ) -> None:
-        """Start an operation on a free game. `work` calls `end` itself, when all is settled."""
+        """Start an operation on a free game. `work` calls `end` itself when the game is settled."""
         task = asyncio.create_task(work, name=f"{operation} {game_id}")
         self._running[game_id] = _Running(operation, task)
         self._on_change()
 
     async def interruptible(self, game_id: str, part: Coroutine[Any, Any, _T]) -> _T:
-        """Run the part of an operation that may be cancelled; CancelledError when it was.
+        """Run the part of an operation that may be cancelled; raises CancelledError if it was.
 
-        A cancel that came before this part began ends it before its first step.
+        A cancel before this part begins prevents its first step.
         """
         running = self._running[game_id]
         running.part = asyncio.create_task(part)
@@ -81,24 +81,24 @@ class Operations:
         finally:
             running.part = None
             running.part_is_over = True
-        # A cancel that came too late for this part is not one of the next part.
+        # A cancel that was too late for this part must not hit the next one.
         running.cancelled = self._closing
         return result
 
     def switch(self, game_id: str, operation: messages.Operation) -> None:
-        """Go over to another operation without leaving the game free in between."""
+        """Change to another operation without releasing the game in between."""
         self._running[game_id].operation = operation
         self._on_change()
 
     def end(self, game_id: str) -> None:
-        """The operation is over."""
+        """End the operation and release the game."""
         del self._running[game_id]
         self._on_change()
 
     async def cancel(self, game_id: str, kinds: tuple[messages.Operation, ...]) -> None:
         """Cancel an operation of one of these kinds and wait until it is rolled back.
 
-        Raises CommandError when there is none, or when it was complete before it could be.
+        Raises CommandError when there is none, or when it completed first.
         """
         running = self._running.get(game_id)
         if running is None or running.operation not in kinds or running.part_is_over:
@@ -114,7 +114,7 @@ class Operations:
         await asyncio.wait([running.task])
 
     async def cancel_all(self) -> None:
-        """Cancel everything and wait until it is rolled back and told."""
+        """Cancel everything and wait until all is rolled back and reported."""
         self._closing = True
         tasks = [running.task for running in self._running.values()]
         for running in self._running.values():

@@ -1,76 +1,87 @@
 """The peer: wires the parts together, one method per command."""
 
 import asyncio
-import contextlib
 import socket
-import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
+from headless.envelope import Command, CommandError, Empty, Value
+from headless.output import Output
+from headless.tasks import end_tasks
+from network.address import Address, parse_address
+from network.certificate import self_signed, server_tls
+from network.handshake import LocalParty, Protocol
+from network.limits import RateLimiter, parse_rate
 from peer_cli import messages
 from peer_cli.games import Games
-from peer_cli.install import transaction
+from peer_cli.games_folder import GamesFolder
 from peer_cli.install.unpacker import Unpacker
-from peer_cli.library.folder import LibraryError, check_games_dir
+from peer_cli.library.folder import LibraryError
 from peer_cli.library.index import ContentIndex
 from peer_cli.library.library import Library
 from peer_cli.library.watch import watch_library
-from peer_cli.limits import RateLimiter, parse_rate
-from peer_cli.messages import CommandError
-from peer_cli.network import wire
-from peer_cli.network.address import Address, parse_address
-from peer_cli.network.certificate import self_signed, server_tls
+from peer_cli.network import PROTOCOL_VERSION, wire
 from peer_cli.network.connections import ConnectError, Connections
-from peer_cli.network.handshake import LocalParty
 from peer_cli.network.listener import Listener
-from peer_cli.network.peers import KnownPeers, is_source
-from peer_cli.network.session import Question, Session
-from peer_cli.startup import Opened
-from peer_cli.transfer import staging
+from peer_cli.network.peers import KnownPeer, KnownPeers, is_source
+from peer_cli.network.session import DeniedError, Question, Session
+from peer_cli.startup import Opened, report
+from peer_cli.transfer.bans import Bans
 from peer_cli.transfer.fetch import DownloadContext, Source
-from peer_cli.transfer.serve import Server
+from peer_cli.transfer.serve import UNREADABLE, Server
 
-POOL_THREADS = 256
+POOL_THREADS = 256  # for the user's own operations; serving others has a separate pool
 WATCH_RESCAN_S = 30.0
 
+PROTOCOL = Protocol(b"lan-spread handshake 2", PROTOCOL_VERSION)
 
-class Peer:
+
+class LocalPeer:
     """One running peer. `start`, then `handle` commands, then `stop`; all on one event loop."""
 
     def __init__(
         self,
         opened: Opened,
         index: ContentIndex,
-        emit: Callable[[messages.Event], None],
+        output: Output,
     ) -> None:
-        settings, catalog, identity, swarm_key, listening, address = opened
+        settings, catalog, identity, swarm_key, listening, address, *locks = opened
         self._settings = settings
         self._catalog = catalog
         self._identity = identity
-        self._emit = emit
+        self._emit = output.emit
         self._started = time.monotonic()
         self._address = address
         self._scanned = asyncio.Event()
         self._upload_limiter = RateLimiter(settings.upload_limit)
         self._download_limiter = RateLimiter(settings.download_limit)
-        self._pool = ThreadPoolExecutor(POOL_THREADS, "bulk")
+        self._pool = ThreadPoolExecutor(POOL_THREADS, "own")
         self._index = index
-        self._library = Library(settings.games_dir.absolute(), index)
-        self._peers = KnownPeers(emit)
+        self._library = Library(settings.games_dir.absolute(), index, report)
+        self._folder = GamesFolder(settings, self._library, index, *locks)
+        self._peers = KnownPeers(output.emit)
         certificate = self_signed(identity.private_key)
         self._connections = Connections(
-            LocalParty(identity, settings.name, address.port, swarm_key, certificate),
+            LocalParty(PROTOCOL, identity, settings.name, address.port, swarm_key, certificate),
             address,
             self._peers,
-            server_tls(certificate, settings.state_dir),
+            server_tls(certificate),
             advertised=self._advertised,
             answer=self._answer,
+            caught_up=output.caught_up,
         )
+        self._bans = Bans()
         context = DownloadContext(
-            settings.state_dir, self._download_limiter, self._pool, settings.stall_timeout_s, emit
+            settings.state_dir,
+            self._download_limiter,
+            self._pool,
+            settings.stall_timeout_s,
+            output.emit,
+            output.caught_up,
+            self._ban,
+            encrypt=settings.encrypt_data,
         )
         unpacker = Unpacker(unrar=settings.unrar, fixture=settings.unpacker == "fixture")
         self._games = Games(
@@ -80,19 +91,20 @@ class Peer:
             unpacker,
             self._sources,
             self._connections.broadcast_library,
+            read_only=settings.read_only,
         )
         self._server = Server(
             self._library,
             catalog,
             self._upload_limiter,
             unpacker,
-            self._pool,
             lambda game_id: game_id in self._games.operations.games(),
+            encrypt=settings.encrypt_data,
         )
         self._listener = Listener(listening, self._connections.accept, self._serve)
         self._background: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
-        self._handlers: dict[type[messages.Command], Callable[[Any], Any]] = {
+        self._handlers: dict[type[Command], Callable[[Any], Any]] = {
             messages.Status: self._status,
             messages.ListPeers: self._list_peers,
             messages.ListGames: self._list_games,
@@ -110,9 +122,9 @@ class Peer:
         }
 
     async def start(self) -> None:
-        """Begin to accept and read the library; returns when commands can be handled."""
+        """Start accepting connections and read the library; then commands can be handled."""
         self._spawn(self._listener.run())
-        await asyncio.to_thread(self._prepare_library)
+        await asyncio.to_thread(self._folder.recover, self._library.games_dir)
         await self._library.rescan()
         self._emit(messages.LocalLibraryChanged(games=self._library.rows()))
         self._scanned.set()
@@ -120,24 +132,23 @@ class Peer:
         if self._settings.mdns:
             self._spawn(self._discover())
 
-    async def handle(self, command: messages.Command) -> messages.Result:
-        """Carry out or accept a command. Raises CommandError."""
+    async def handle(self, command: Command) -> Value:
+        """Execute or accept a command. Raises CommandError."""
         handler = self._handlers[type(command)]
-        result: messages.Result | Coroutine[Any, Any, messages.Result] = handler(command)
+        result: Value | Coroutine[Any, Any, Value] = handler(command)
         return await result if asyncio.iscoroutine(result) else result
 
     async def stop(self) -> None:
-        """End transfers, roll back what is under way, say goodbye."""
+        """End transfers, roll back active operations, say goodbye."""
         if self._watcher is not None:
             self._watcher.cancel()
         await self._games.operations.cancel_all()
         self._server.close()
         await self._connections.close()
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await end_tasks(self._background)
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._index.close()
+        self._folder.close()
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -180,7 +191,7 @@ class Peer:
         offers: dict[str, list[wire.Game]] = {}
         for peer in self._peers.all():
             for game in peer.games.values():
-                if is_source(game, self._catalog):
+                if is_source(game, self._catalog) and not self._is_banned(game.id, peer):
                     offers.setdefault(game.id, []).append(game)
         return messages.ListGamesResult(
             local=self._library.rows(),
@@ -234,9 +245,9 @@ class Peer:
         self._games.stream_install(command.game_id)
         return messages.Accepted(game_id=command.game_id, operation="StreamInstalling")
 
-    async def _cancel_download(self, command: messages.CancelDownload) -> messages.Empty:
+    async def _cancel_download(self, command: messages.CancelDownload) -> Empty:
         await self._games.operations.cancel(command.game_id, ("Downloading", "StreamInstalling"))
-        return messages.Empty()
+        return Empty()
 
     def _install(self, command: messages.Install) -> messages.Accepted:
         self._games.install(command.game_id)
@@ -254,16 +265,14 @@ class Peer:
         return messages.PlayResult(outcome=await self._games.play(command))
 
     async def _set_games_dir(self, command: messages.SetGamesDir) -> messages.SetGamesDirResult:
-        self._check_idle()
         try:
-            path = await asyncio.to_thread(_usable_games_dir, command.path)
+            changed = await self._folder.move(command.path, self._check_idle)
         except LibraryError as error:
             raise CommandError("bad-games-dir", str(error)) from error
-        self._check_idle()  # an operation may have begun meanwhile
-        self._library.games_dir = path
         self._watch()
-        await self._games.library_changed(frozenset())
-        return messages.SetGamesDirResult(path=str(path))
+        if changed:
+            self._games.announce_library()
+        return messages.SetGamesDirResult(path=str(self._library.games_dir))
 
     def _check_idle(self) -> None:
         active = ", ".join(sorted(self._games.operations.games()))
@@ -278,7 +287,7 @@ class Peer:
         self._download_limiter.set_rate(download)
         return self._limits()
 
-    # --- what the parts ask for ---------------------------------------------------------------
+    # --- callbacks of the parts ---------------------------------------------------------------
 
     def _limits(self) -> messages.Limits:
         return messages.Limits(
@@ -289,35 +298,53 @@ class Peer:
         return [
             Source(peer.peer_id, peer.addr, peer.session)
             for peer in self._peers.sources(game_id, self._catalog)
+            if not self._is_banned(game_id, peer)
         ]
+
+    def _is_banned(self, game_id: str, peer: KnownPeer) -> bool:
+        return self._bans.holds(game_id, peer.peer_id, peer.games)
+
+    def _ban(self, game_id: str, source: Source, reason: str) -> None:
+        peer = self._peers.get(source.peer_id)
+        if peer is not None:  # otherwise it has left, and its bans with it
+            self._bans.add(game_id, peer.peer_id, peer.games)
+        self._emit(messages.SourceBanned(game_id=game_id, peer_id=source.peer_id, reason=reason))
 
     async def _answer(self, session: Session, question: Question) -> wire.Answer:
         await self._scanned.wait()
-        return await self._server.answer(session, question)
+        try:
+            return await self._server.answer(session, question)
+        except DeniedError as error:
+            if error.code == UNREADABLE:
+                self._library_touched(frozenset([question.game_id]))
+            raise
 
     async def _serve(self, connection: socket.socket, origin: Address, ticket: bytes) -> None:
-        self._spawn(self._server.serve(connection, origin, ticket))
+        async def serve() -> None:
+            game_id = await self._server.serve(connection, origin, ticket)
+            if game_id is not None:
+                self._library_touched(frozenset([game_id]))
+
+        self._spawn(serve())
 
     async def _advertised(self) -> list[wire.Game]:
         await self._scanned.wait()
         return self._library.advertised(self._games.operations.games())
 
-    def _prepare_library(self) -> None:
-        games_dir, state_dir = self._library.games_dir, self._settings.state_dir
-        staging.recover(games_dir, state_dir, report=_report)
-        for problem in transaction.recover(games_dir):
-            _report(problem)
-        self._index.forget_missing(games_dir)
-
     async def _discover(self) -> None:
-        from peer_cli.network.discovery import discover  # late: few peers need it
+        # Imported late, because few peers need it.
+        from peer_cli.network.announced import AnnouncedPeers
+        from peer_cli.network.discovery import discover
 
-        async def connect(peer_id: str, address: Address) -> None:
-            if self._peers.get(peer_id) is None:
-                with contextlib.suppress(ConnectError):  # its announcement may be older than it
-                    await self._connections.connect(address)
+        async def connect(address: Address) -> str:
+            return (await self._connections.connect(address)).peer_id
 
-        await discover(self._identity.peer_id, self._address, self._settings.name, connect)
+        announced = AnnouncedPeers(self._peers, connect)
+        own_id, name = self._identity.peer_id, self._settings.name
+        try:
+            await discover(own_id, self._address, name, announced.heard, announced.withdrawn)
+        finally:
+            announced.close()
 
     def _watch(self) -> None:
         if self._watcher is not None:
@@ -330,7 +357,7 @@ class Peer:
         self._watcher = self._spawn(watching)
 
     def _library_touched(self, game_ids: frozenset[str]) -> None:
-        # A game under an operation is looked at when that ends; until then it changes all the time.
+        # A game under an operation changes all the time; it is rescanned when that ends.
         idle = game_ids - self._games.operations.games()
         if idle or not game_ids:
             self._spawn(self._games.library_changed(idle))
@@ -342,18 +369,8 @@ class Peer:
         return task
 
 
-def _usable_games_dir(text: str) -> Path:
-    path = Path(text).absolute()
-    check_games_dir(path)
-    return path
-
-
 def _rate(value: str | int | None) -> int | None:
     try:
         return parse_rate(str(value)) if value is not None else None
     except ValueError as error:
         raise CommandError("bad-argument", f"Bad arguments of set-limits: {error}") from None
-
-
-def _report(text: str) -> None:
-    print(f"peer-cli: {text}", file=sys.stderr)

@@ -1,8 +1,8 @@
-"""Write RAR 5.0 archives whose entries are stored, that is, not compressed.
+"""Writes RAR 5.0 archives whose entries are stored, that is, not compressed.
 
-The format is that of the "RAR 5.0 archive format" technote (https://www.rarlab.com/technote.htm);
-the names of its sections stand next to the code that follows them. Only what a plain archive needs
-is written: one volume, no encryption, not solid. The same entries always give the same bytes.
+Format: the "RAR 5.0 archive format" technote (https://www.rarlab.com/technote.htm), whose section
+names are quoted above the matching code. Writes only what a plain archive needs: one volume, no
+encryption, not solid. The same entries always give the same bytes.
 """
 
 import io
@@ -22,7 +22,7 @@ _SIGNATURE = b"Rar!\x1a\x07\x01\x00"
 _MAIN_HEADER, _FILE_HEADER, _END_HEADER = 1, 2, 5
 _HAS_DATA_AREA = 0x0002
 
-# "File header and service header": file flags, and the host system that attributes belong to.
+# "File header and service header": file flags, and the host system that defines the attributes.
 _IS_DIRECTORY, _HAS_MTIME, _HAS_CRC32 = 0x0001, 0x0002, 0x0004
 _HOST_UNIX = 1
 _FILE_MODE, _DIRECTORY_MODE = 0o100644, 0o040755
@@ -30,7 +30,7 @@ _FILE_MODE, _DIRECTORY_MODE = 0o100644, 0o040755
 # "Compression information": algorithm version 0, not solid, method 0 (stored), dictionary 128 KiB.
 _STORED = 0
 
-# 2020-01-01 00:00:00 UTC for every entry, so that an archive does not depend on when it was made.
+# 2020-01-01 00:00:00 UTC for every entry, so that archives are reproducible.
 _MTIME = 1577836800
 
 
@@ -38,10 +38,10 @@ _MTIME = 1577836800
 class StoredEntry:
     """One file or directory of an archive.
 
-    `name` is the path inside the archive with `/` between its parts. It is written as it is: tests
-    need archives with hostile names too. `data` is the content, or, where it is too large for
-    memory, a function that returns it in chunks; then `size` must say how many bytes these are.
-
+    `name` is the path inside the archive, with `/` between its parts. It is written unchecked,
+    because tests need archives with hostile names too. `data` is the content, or, for content too
+    large for memory, a function that yields it in pieces; then `size` must be the total in bytes.
+    Raises ValueError when these do not match.
     Raises ValueError where these do not fit together.
     """
 
@@ -61,7 +61,7 @@ class StoredEntry:
                     f"The size of {self.name!r} is not that of its data; leave it out."
                 )
         elif self.size is None:
-            raise ValueError(f"The data of {self.name!r} comes in chunks; give its size in bytes.")
+            raise ValueError(f"The data of {self.name!r} comes in pieces; give its size in bytes.")
 
     @property
     def length(self) -> int:
@@ -76,10 +76,10 @@ def stored_rar_size(entries: Iterable[StoredEntry]) -> int:
 
 
 def write_stored_rar(path: Path, entries: Iterable[StoredEntry]) -> None:
-    """Write `entries` in the order given to a new archive at `path`, replacing a file there.
+    """Write `entries` in the given order to a new archive at `path`, replacing any file.
 
-    Memory use is that of one chunk. Raises ValueError when an entry's chunks are not as many bytes
-    as its `size` says; on any failure the unfinished archive is removed.
+    Holds one piece of data in memory. Raises ValueError when an entry's pieces do not add up to its
+    `size`. Removes the unfinished archive after any failure.
     """
     try:
         with path.open("wb") as archive:
@@ -101,8 +101,8 @@ def _end() -> bytes:
 
 
 def _write_entry(archive: BinaryIO, entry: StoredEntry) -> None:
-    # The checksum stands before the data but is known after it. It has a fixed width, so the
-    # header is written again in place rather than making the data twice.
+    # The checksum comes before the data but is known only after it. Its width is fixed, so the
+    # header is rewritten in place, which is cheaper than producing the data twice.
     start = archive.tell()
     archive.write(_file_header(entry, 0))
     crc = written = 0
@@ -111,7 +111,7 @@ def _write_entry(archive: BinaryIO, entry: StoredEntry) -> None:
         written += archive.write(chunk)
     if written != entry.length:
         raise ValueError(
-            f"The chunks of {entry.name!r} have {written} bytes, not {entry.length} as said."
+            f"The pieces of {entry.name!r} have {written} bytes, not {entry.length} as said."
         )
     archive.seek(start)
     archive.write(_file_header(entry, crc))
@@ -137,7 +137,7 @@ def _file_header(entry: StoredEntry, crc: int) -> bytes:
 
 
 def _block(header_type: int, fields: bytes, data_size: int | None = None) -> bytes:
-    """Frame a header; its CRC-32 covers everything from the size field on."""
+    """Return a block with this header; its CRC-32 covers everything from the size field on."""
     flags = b"\x00" if data_size is None else _vint(_HAS_DATA_AREA) + _vint(data_size)
     header = _vint(header_type) + flags + fields
     sized = _vint(len(header)) + header
@@ -145,7 +145,7 @@ def _block(header_type: int, fields: bytes, data_size: int | None = None) -> byt
 
 
 def _vint(value: int) -> bytes:
-    """Seven bits a byte, lowest first; the top bit says that more bytes follow ("Data types")."""
+    """Encode seven bits per byte, lowest first; the top bit means more follow ("Data types")."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(0x80 | value & 0x7F)

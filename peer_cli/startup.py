@@ -1,32 +1,31 @@
-"""Opens what a peer needs before it is ready, or says in one line what stands in the way.
+"""Opens everything that a peer needs to be ready, or says in one line what prevents it.
 
-Imports little: from the moment that the port is bound others can connect, so `local-peer-ready` is
-said then, and what it takes to serve them is imported while the system takes their connections.
+Imports little. Others can connect as soon as the port is bound, so `local-peer-ready` is emitted
+then; the code that serves them is imported while the system queues their connections.
 """
 
-import ipaddress
+import errno
+import os
 import socket
-from collections.abc import Callable
-from pathlib import Path
+import sys
 from typing import NamedTuple
 
+from headless.program import Emit, StartupError
+from network import port
+from network.address import Address
+from network.descriptors import raise_limit
+from network.identity import Identity, IdentityError, load_or_create
+from network.swarm_key import SwarmKeyError, read_key
 from peer_cli import messages
 from peer_cli.catalog import Catalog, CatalogError, load_catalog
-from peer_cli.identity import Identity, IdentityError, load_or_create
-from peer_cli.library.folder import LibraryError, check_games_dir
-from peer_cli.network import port
-from peer_cli.network.address import Address, primary_ip
+from peer_cli.library.folder import LibraryError, claim_games_dir
+from peer_cli.network import PROTOCOL_VERSION
 from peer_cli.settings import Settings
-
-MAX_SWARM_KEY_BYTES = 64 << 10
-
-
-class StartupError(Exception):
-    """The peer cannot start; one clear line says why."""
+from store.folder_lock import FolderInUse, FolderLock, lock_folder
 
 
 class Opened(NamedTuple):
-    """What a peer starts with. `address` is where others reach `listening`."""
+    """The resources a peer starts with. `address` is where others reach `listening`."""
 
     settings: Settings
     catalog: Catalog
@@ -34,38 +33,50 @@ class Opened(NamedTuple):
     swarm_key: bytes
     listening: socket.socket
     address: Address
+    games_lock: FolderLock
+    state_lock: FolderLock
 
 
-def open_peer(settings: Settings, emit: Callable[[messages.Event], None]) -> Opened:
-    """Check what the flags name, bind the port, and say that the peer is ready.
+def report(text: str) -> None:
+    """Print a line for the user that does not belong to any command."""
+    print(f"peer-cli: {text}", file=sys.stderr)
+
+
+def open_peer(settings: Settings, emit: Emit) -> Opened:
+    """Open what the flags name, bind the port, and emit `local-peer-ready`.
 
     Raises StartupError.
     """
+    raise_limit()
     try:
         catalog = load_catalog(settings.catalog_db)
-        check_games_dir(settings.games_dir)
-        _make_state_dir(settings.state_dir)
+        games_lock = claim_games_dir(
+            settings.games_dir, settings.name, report, read_only=settings.read_only
+        )
+        state_lock = _claim_state_dir(settings, games_lock)
         _seed_fixtures(settings, catalog)
         identity = load_or_create(settings.state_dir)
-        swarm_key = _read_swarm_key(settings.swarm_key_file)
+        swarm_key = read_key(settings.swarm_key_file) if settings.swarm_key_file else b""
         listening, address = _bind(settings)
-    except (CatalogError, LibraryError, IdentityError) as error:
+    except (CatalogError, LibraryError, IdentityError, SwarmKeyError) as error:
         raise StartupError(str(error)) from error
     emit(
         messages.LocalPeerReady(
             peer_id=identity.peer_id,
             name=settings.name,
             addr=str(address),
-            protocol=port.PROTOCOL_VERSION,
+            protocol=PROTOCOL_VERSION,
         )
     )
-    return Opened(settings, catalog, identity, swarm_key, listening, address)
+    return Opened(
+        settings, catalog, identity, swarm_key, listening, address, games_lock, state_lock
+    )
 
 
 def _seed_fixtures(settings: Settings, catalog: Catalog) -> None:
     if not settings.fixtures:
         return
-    from peer_cli.library.seed import seed_fixture_game  # late: few peers need it
+    from peer_cli.library.seed import seed_fixture_game  # imported late, because few peers need it
 
     for game_id in settings.fixtures:
         entry = catalog.get(game_id)
@@ -75,23 +86,30 @@ def _seed_fixtures(settings: Settings, catalog: Catalog) -> None:
             raise StartupError(f"Cannot seed the game {game_id}: {error.strerror}.") from error
 
 
-def _make_state_dir(path: Path) -> None:
+def _claim_state_dir(settings: Settings, games_lock: FolderLock) -> FolderLock:
+    """Create the state folder if missing, check that it is writable, and lock it.
+
+    A full disk does not prevent the start: only what has to be saved from then on fails.
+    """
+    path = settings.state_dir
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StartupError(f"Cannot make the state folder {path}: {error.strerror}.") from error
-
-
-def _read_swarm_key(path: Path | None) -> bytes:
-    if path is None:
-        return b""
     try:
-        key = path.read_bytes().strip()
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        if games_lock.is_of(path):
+            return games_lock
+        return lock_folder(path, settings.name, report, shared=False)
+    except FolderInUse as error:
+        raise StartupError(
+            f"The state folder {path} is in use by {error}. Stop it, or name another folder."
+        ) from error
     except OSError as error:
-        raise StartupError(f"Cannot read the swarm key {path}: {error.strerror}.") from error
-    if not 1 <= len(key) <= MAX_SWARM_KEY_BYTES:
-        raise StartupError(f"The swarm key {path} must hold 1 to {MAX_SWARM_KEY_BYTES} bytes.")
-    return key
+        raise StartupError(f"The state folder {path} cannot be used: {error.strerror}.") from error
 
 
 def _bind(settings: Settings) -> tuple[socket.socket, Address]:
@@ -99,7 +117,4 @@ def _bind(settings: Settings) -> tuple[socket.socket, Address]:
         listening = port.bind(settings.listen)
     except OSError as error:
         raise StartupError(f"Cannot listen on {settings.listen}: {error.strerror}.") from error
-    bound = ipaddress.ip_address(settings.listen.ip)
-    # Others cannot reach 0.0.0.0; who listens everywhere is told by the primary address.
-    ip = primary_ip() if bound.is_unspecified else str(bound)
-    return listening, Address(ip, listening.getsockname()[1])
+    return listening, port.reached_at(settings.listen, listening)

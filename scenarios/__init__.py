@@ -1,1 +1,1 @@
-"""Scenarios that drive many peers through trouble and judge what they do."""
+"""Scenarios that put many nodes under stress and faults, and check their behaviour."""

@@ -1,7 +1,7 @@
 // The catalog: an SQLite file with one table, games(game_id, version, ...).
 //
-// Node reads SQLite by itself only from version 22.5 on, so here is as much of the file format
-// (https://www.sqlite.org/fileformat.html) as a few short rows take: table b-trees whose rows fit
+// Node has SQLite only since version 22.5, so this reads the part of the file format
+// (https://www.sqlite.org/fileformat.html) that a few short rows need: table b-trees whose rows fit
 // on their page. In a language with an SQLite library this is one line.
 
 import fs from "node:fs";
@@ -9,7 +9,7 @@ import fs from "node:fs";
 const LEAF = 13;
 const INTERIOR = 5;
 
-/** Return a Map from game id to the version that is exchanged. Throws when it cannot be read. */
+/** Return a Map from game id to the version that peers exchange. Throws if it cannot be read. */
 export function readCatalog(file) {
   const database = fs.readFileSync(file);
   if (database.toString("latin1", 0, 15) !== "SQLite format 3") throw new Error("no SQLite file");

@@ -1,4 +1,4 @@
-// One download: agree on what the game is, fetch its chunks from all who have it, put it in place.
+// One download: agree on the manifest, fetch chunks from all sources, commit.
 
 import { createHash } from "node:crypto";
 import fs from "node:fs";
@@ -8,7 +8,7 @@ import { acceptable, chunksOf, files, STAGING, VERSION_FILE } from "./library.mj
 
 const PROGRESS_MS = 500;
 
-/** How a download ends when it does not finish. */
+/** How a download ends if it does not finish. */
 class Ended extends Error {
   constructor(event, code, reason) {
     super(reason);
@@ -16,7 +16,7 @@ class Ended extends Error {
   }
 }
 
-/** Share chunks among sources: the largest first, each to whoever has the fewest bytes so far. */
+/** Distribute chunks: the largest first, each to the source with the fewest bytes so far. */
 export function plan(chunks, sources) {
   const shares = sources.map((source) => ({ source, chunks: [], bytes: 0 }));
   for (const chunk of [...chunks].sort((one, other) => other.length - one.length)) {
@@ -27,7 +27,7 @@ export function plan(chunks, sources) {
   return shares;
 }
 
-/** Group what sources say of a game; the strictly largest group wins, or nobody does (null). */
+/** Group sources by their manifest; return the strictly largest group, or null if there is none. */
 export function agree(said) {
   const groups = new Map();
   for (const { source, files: described } of said) {
@@ -40,7 +40,7 @@ export function agree(said) {
 }
 
 export class Download {
-  /** `peer` gives `network`, `limit` (of downloads), `stallMs`, `gamesDir`, `emit(event, data)`. */
+  /** `peer` has `network`, `limit` (of downloads), `stallMs`, `gamesDir`, `emit(event, data)`. */
   constructor(peer, gameId) {
     Object.assign(this, { peer, gameId, bytes: 0, active: 0 });
     this.root = path.join(peer.gamesDir, gameId);
@@ -52,7 +52,7 @@ export class Download {
     this.stop.abort(new Ended("download-cancelled", "cancelled", "cancelled"));
   }
 
-  /** Carry it out and return its last event, [name, data]; by then its files are settled. */
+  /** Run the download and return its terminal event, [name, data], once its files are settled. */
   async run(sources) {
     try {
       const agreed = await this.#agree(sources);
@@ -126,7 +126,7 @@ export class Download {
     };
   }
 
-  // In rounds: what a source that failed has left over is shared among the others.
+  // In rounds: the others share what a failed source left.
   async #fetchAll(chunks, sources) {
     let todo = chunks;
     let left = sources;
@@ -140,7 +140,7 @@ export class Download {
     }
   }
 
-  /** Fetch a source's share; false when the source failed. */
+  /** Fetch a source's share; return false if the source failed. */
   async #fetchShare({ source, chunks }) {
     this.active += 1;
     try {
@@ -200,7 +200,7 @@ export class Download {
     });
   }
 
-  // version.ini goes first and comes last: a game that has it is whole.
+  // version.ini is removed first and added last, so a game that has it is whole.
   #commit(described) {
     writable(() => {
       fs.rmSync(path.join(this.root, VERSION_FILE), { force: true });

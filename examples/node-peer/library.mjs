@@ -1,4 +1,4 @@
-// What is in the games folder: which games, which files, and what their bytes hash to.
+// The games folder: its games, their files, and the hashes of these.
 
 import { createHash } from "node:crypto";
 import fs from "node:fs";
@@ -69,7 +69,7 @@ export function files(root) {
   return found.sort((one, other) => (one.path < other.path ? -1 : 1));
 }
 
-/** Return where the chunks of a file lie; an empty file has one chunk of length 0. */
+/** Return the chunks of a file; an empty file has one chunk of length 0. */
 export function chunksOf(size) {
   const chunks = [];
   let offset = 0;
@@ -82,7 +82,7 @@ export function chunksOf(size) {
 
 const hashes = new Map();
 
-/** Return what a game's root holds: [{path, size, sha256: [one for each chunk]}]. */
+/** Return the manifest of a game's root: [{path, size, sha256: [one per chunk]}]. */
 export async function manifest(root) {
   const described = [];
   for (const file of files(root)) {
@@ -107,7 +107,7 @@ async function hashChunks(file, size) {
   return found;
 }
 
-/** Whether a manifest from someone else may be written below a root: sane sizes, hashes, names. */
+/** Whether a remote manifest is safe to write below a root: valid sizes, hashes, names. */
 export function acceptable(manifest) {
   if (!Array.isArray(manifest)) return false;
   const names = new Set(manifest.map((file) => file?.path));

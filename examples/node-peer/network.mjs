@@ -1,8 +1,8 @@
-// How these peers talk to each other: a protocol of their own, JSON lines over TCP, one port.
+// The protocol of these peers: JSON lines over TCP, one port.
 //
-// The first line of a connection says what it is for. `hello` begins a session, on which both sides
-// prove who they are and then tell their libraries; `get` asks for a range of one file, which
-// follows as it is, without any frame. Nothing is encrypted: for a network that is trusted.
+// The first line of a connection says what it is for. `hello` opens a session, in which both sides
+// prove their identity and then exchange libraries. `get` requests a range of one file, which follows
+// without framing. Nothing is encrypted, so use it on a trusted network only.
 
 import crypto from "node:crypto";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ const SILENCE_MS = 5000;
 const MANIFEST_MS = 60_000;
 const SLICE = 2 ** 20;
 
-/** Cuts a stream of bytes into lines; one that is too long is given as null. */
+/** Splits a stream of bytes into lines; a line that is too long becomes null. */
 export class Lines {
   constructor(longest, take) {
     Object.assign(this, { longest, take, parts: [], size: 0 });
@@ -42,7 +42,7 @@ export class Lines {
   }
 }
 
-/** A rate for all transfers together, in bytes per second; null: none. */
+/** A rate limit for all transfers together, in bytes per second; null means none. */
 export class Limit {
   constructor(rate) {
     this.set(rate);
@@ -62,14 +62,14 @@ export class Limit {
     if (!this.rate) return;
     const turn = Math.max(this.free, performance.now());
     this.free = turn + (bytes / this.rate) * 1000;
-    // In short steps, since the limit may be lifted meanwhile.
+    // In short steps, because the limit may change meanwhile.
     for (let left; this.rate && (left = turn - performance.now()) > 0; ) {
       await sleep(Math.min(left, 50));
     }
   }
 }
 
-/** Who this peer is: the id is derived from a key that only it has. */
+/** This peer's identity: the id is derived from its key. */
 export class Identity {
   constructor(privateKeyPem) {
     this.privateKey = crypto.createPrivateKey(privateKeyPem);
@@ -84,7 +84,7 @@ function idOf(publicKey) {
   return crypto.createHash("sha256").update(publicKey).digest("hex").slice(0, 32);
 }
 
-/** One session with another peer; its `id` is known once this has proven it. */
+/** One session with another peer; `id` is set once that peer has proven it. */
 class Session {
   constructor(network, socket, onSettled = () => {}) {
     Object.assign(this, { network, socket, onSettled, id: null, theirs: null });
@@ -107,7 +107,7 @@ class Session {
     if (this.socket.writable) this.socket.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Ask for a game's manifest; rejects when there is none, or no answer. */
+  /** Ask for a game's manifest; rejects if there is none, or no answer. */
   manifest(gameId) {
     return new Promise((resolve, reject) => {
       const request = crypto.randomBytes(8).toString("hex");
@@ -201,8 +201,8 @@ class Session {
 const proofText = (...parts) => Buffer.from(JSON.stringify(["node-peer", ...parts]));
 
 /**
- * The peers that this one knows, and what they ask of it. The host tells what there is
- * (`advertised()`, `manifestOf(game)`, `servable(game, path)`) and is told what happens
+ * The known peers, and their requests. The host provides the content
+ * (`advertised()`, `manifestOf(game)`, `servable(game, path)`) and gets the events
  * (`connected(peer)`, `libraryOf(peer)`, `disconnected(peer, reason)`).
  */
 export class Network {
@@ -229,7 +229,7 @@ export class Network {
     return this.#keep(net.connect({ host, port: Number(port), localAddress: this.ip, ...options }));
   }
 
-  /** Shake hands with the peer at an address and return it; rejects with the cause. */
+  /** Do the handshake with the peer at an address and return it; rejects with the cause. */
   connect(addr) {
     return new Promise((resolve, reject) => {
       const socket = this.dial(addr);
@@ -248,8 +248,8 @@ export class Network {
     const { id, name, port } = session.theirs;
     const before = this.peers.get(id);
     const peer = { id, name, addr: `${session.socket.remoteAddress}:${port}`, session };
-    // Two may connect to each other at once: the newest session is the one that counts here, and
-    // the other one stays open, since it may be the one that counts there.
+    // Two peers may connect to each other at once. The newest session is used here; the other one
+    // stays open, because the other side may use it.
     this.peers.set(id, { ...peer, games: before?.games ?? [] });
     if (before?.addr !== peer.addr) this.host.connected(peer);
     session.send({ type: "library", games: this.host.advertised() });
@@ -275,7 +275,7 @@ export class Network {
     for (const { session } of this.peers.values()) session.send(message);
   }
 
-  /** Say goodbye to all, and wait until they have heard it. */
+  /** Say goodbye to all peers, and wait until that is sent. */
   async close() {
     this.server.close();
     const sessions = [...this.peers.values()].map((peer) => peer.session);

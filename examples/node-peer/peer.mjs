@@ -1,18 +1,18 @@
 #!/usr/bin/env node
-// A peer that keeps enough of the contract to be put under the scenarios, without any dependency.
+// A peer with enough of the contract to run under the scenarios, without any dependency.
 //
 //     ./justw peer-cli-tests S1-S4 --peer-command "node examples/node-peer/peer.mjs"
 //
-// Commands come in on stdin and replies and events go out on stdout, one JSON object per line; all
-// else goes to stderr. It shares and downloads games; it does not install them, and says so: what
-// it is asked for and does not have is answered with the code `unknown-command`.
-// docs/foreign-peers.md says what a peer must keep, and which scenarios this one passes.
+// It reads commands from stdin and writes replies and events to stdout, one JSON object per line;
+// everything else goes to stderr. It shares and downloads games, but does not install them: commands
+// that it does not have get the error code `unknown-command`. docs/foreign-peers.md says what a peer
+// must do, and which scenarios this one passes.
 //
-// It is an example: it speaks in clear, hashes its library anew after every start, and fetches a
-// download that was interrupted from the beginning.
+// It is an example: it does not encrypt, hashes its library again after every start, and restarts an
+// interrupted download from the beginning.
 //
-//     peer.mjs      flags, commands, and what is told of them
-//     library.mjs   games, files, hashes          network.mjs   the others, and their protocol
+//     peer.mjs      flags, commands, replies and events
+//     library.mjs   games, files, hashes          network.mjs   other peers, and the protocol
 //     download.mjs  one download                  catalog.mjs   the catalog's SQLite
 
 import { createHash, generateKeyPairSync } from "node:crypto";
@@ -38,12 +38,12 @@ const FLAGS = {
   "upload-limit": { type: "string" },
   "download-limit": { type: "string" },
   "stall-timeout": { type: "string" },
-  // How to read archives: nothing to a peer that never does.
+  // How to read archives; ignored, since this peer never does.
   unrar: { type: "string" },
   unpacker: { type: "string" },
 };
 
-/** What a command is refused with. */
+/** The error reply of a command. */
 class Refused extends Error {
   constructor(code, text) {
     super(text);
@@ -81,7 +81,7 @@ class Peer {
     return { peer_id: this.network.identity.id, name: this.name, addr: this.network.addr };
   }
 
-  // The library, as the others see it.
+  // The library, as other peers see it.
 
   rescan() {
     const games = scan(this.gamesDir);
@@ -97,7 +97,7 @@ class Peer {
       .map(({ version, ...game }) => ({ ...game, eti_version: version }));
   }
 
-  /** Whether a row is of a game that is exchanged: whole, and at exactly the catalog's version. */
+  /** Whether peers exchange the game of a row: whole, and at exactly the catalog's version. */
   eligible({ id, availability, eti_version: version }) {
     return availability === "Ready" && this.catalog.get(id) === version;
   }
@@ -107,7 +107,7 @@ class Peer {
     return manifest(path.join(this.gamesDir, gameId));
   }
 
-  /** Return where a served file is, or null: only what is in the library's own list is given. */
+  /** Return the path of a served file, or null if it is not in the library's own list. */
   servable(gameId, name) {
     if (!this.serves(gameId)) return null;
     const root = path.join(this.gamesDir, gameId);
@@ -119,7 +119,7 @@ class Peer {
     return this.advertised().some((game) => game.id === gameId && this.eligible(game));
   }
 
-  // The others.
+  // Other peers.
 
   connected({ id, name, addr }) {
     this.emit("peer-connected", { peer_id: id, name, addr });
@@ -245,8 +245,8 @@ const COMMANDS = {
     }
     const sources = peer.offering(id);
     if (!sources.length) throw new Refused("no-peers", `no peers have game ${id}`);
-    // The order matters: what no peer would do is refused as such, and only then what this one
-    // lacks. The code makes a scenario that asks for it "unsupported".
+    // The order matters: first the errors that any peer would give, then what this peer lacks. The
+    // code makes a scenario that needs it "unsupported".
     if (install) throw new Refused("unknown-command", "This peer installs nothing: install=false.");
     void peer.download(id, sources);
     return { game_id: id, operation: "Downloading" };
@@ -266,7 +266,7 @@ const COMMANDS = {
   },
 };
 
-/** Carry out one line of stdin; every line has exactly one reply. */
+/** Run one line of stdin; every line gets exactly one reply. */
 async function answer(peer, line) {
   let id = null;
   try {
@@ -320,7 +320,7 @@ function say(message) {
   process.stdout.write(`${JSON.stringify(message)}\n`); // at once: pipes are synchronous here
 }
 
-/** Return bytes per second of a rate such as "80MiB", or null for none. Throws Refused. */
+/** Parse a rate such as "80MiB" into bytes per second, or null for none. Throws Refused. */
 function rate(given) {
   if (given === null) return null;
   const units = { "": 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
@@ -345,7 +345,7 @@ function settings() {
   return { ...flags, stallMs: seconds * 1000 };
 }
 
-/** Return the own identity, made at the first start. */
+/** Return this peer's identity, creating it at the first start. */
 function identity(stateDir) {
   const file = path.join(stateDir, "identity.pem");
   if (!fs.existsSync(file)) {
@@ -358,7 +358,7 @@ function identity(stateDir) {
   return new Identity(fs.readFileSync(file));
 }
 
-/** Make a tiny game, the same of the same id and version at every peer. Its archive is no RAR. */
+/** Make a tiny game, the same for the same id and version at every peer. Its archive is not RAR. */
 function seed(gamesDir, id, version) {
   const root = path.join(gamesDir, id);
   if (!/^\w[\w-]*$/.test(id)) throw new Error(`--fixture cannot be ${id}`);
@@ -370,7 +370,7 @@ function seed(gamesDir, id, version) {
   fs.writeFileSync(path.join(root, VERSION_FILE), `${version}\n`);
 }
 
-/** Remove what a download that was killed has left. */
+/** Remove what a killed download left. */
 function tidy(gamesDir) {
   for (const id of fs.readdirSync(gamesDir)) {
     const staging = path.join(gamesDir, id, STAGING);

@@ -1,21 +1,25 @@
-"""The entry stream: what the unpacking helper writes and what an installing peer reads.
+"""The entry stream, which carries unpacked files from the unpacking helper to whoever installs.
 
-It describes itself, so that it can cross a pipe or a TCP connection alike. A stream is a row
-of frames: kind (u8), payload length (u32), payload; numbers are big-endian, texts UTF-8.
+The format is self-contained, so it works over a pipe and over a TCP connection. A stream is a
+sequence of frames: kind (u8), payload length (u32), payload. Numbers are big-endian, texts UTF-8.
 
-    BEGIN      magic `LSE1`, archives (u32), entries (u32), bytes of all files (u64)
+    BEGIN      magic `LSE2`, archives (u32), entries (u32), bytes of all files (u64)
     ARCHIVE    file name of the archive whose entries follow
-    ENTRY      0 file or 1 directory (u8), size (u64), mtime in ns since 1970 (i64), path
-    DATA       the next bytes of the file, 4 MiB at most
+    ENTRY      flags (u8): 1 directory, 2 executable, 4 copy; size (u64), mtime in ns since 1970
+               (i64, 0 if unknown), path; for a copy, also a zero byte and its original's path
+    DATA       the next bytes of the file, 4 KiB to 4 MiB; the last may be shorter
     ENTRY_END  size (u64), CRC-32 (u32)
     END        nothing follows; a stream that stops without it is incomplete
     FAILURE    code, a zero byte, a sentence; nothing follows
 
-    stream = BEGIN (ARCHIVE (ENTRY DATA* ENTRY_END)*)* END, or any start of it and FAILURE
+    stream = BEGIN (ARCHIVE (ENTRY DATA* ENTRY_END)*)* END, or any prefix of that and FAILURE
 
-Frames other than DATA are small (`CONTROL_LIMIT`), and DATA is handed on piecemeal as it
-arrives, so a decoder needs no memory to speak of. The helper imports this module at every
-start: hence NamedTuple, which costs nothing, and not dataclass, which costs 15 ms.
+A copy has the same content as its original, an earlier file of the same archive. It has no DATA,
+and 0 as its CRC-32.
+
+Frames other than DATA are small (`CONTROL_LIMIT`), and DATA is passed on in pieces as it arrives,
+so a decoder needs next to no memory. The helper imports this module at every start. NamedTuple
+costs nothing there; dataclass would cost 15 ms.
 """
 
 import re
@@ -25,12 +29,15 @@ from typing import NamedTuple
 
 from peer_cli.install.errors import InstallError
 
-MAGIC = b"LSE1"
+MAGIC = b"LSE2"
 DATA_LIMIT = 4 << 20
-CONTROL_LIMIT = 8 << 10
+DATA_MINIMUM = 4 << 10  # tiny frames without end would keep a whole core busy
+CONTROL_LIMIT = 9 << 10  # an entry with two names
 NAME_LIMIT = 4096
 
 BEGIN, ARCHIVE, ENTRY, DATA, ENTRY_END, END, FAILURE = range(1, 8)
+
+_IS_DIRECTORY, _IS_EXECUTABLE, _IS_COPY = 1, 2, 4
 
 _CODE = re.compile(rb"[a-z][a-z0-9-]{1,63}")
 _FRAME = struct.Struct(">BI")
@@ -40,7 +47,7 @@ _ENTRY_END = struct.Struct(">QI")
 
 
 class StreamBegin(NamedTuple):
-    """What the archives' headers promise: how many archives, entries and bytes of files."""
+    """What the archives' headers promise: numbers of archives, entries and bytes of files."""
 
     archives: int
     entries: int
@@ -48,22 +55,27 @@ class StreamBegin(NamedTuple):
 
 
 class ArchiveBegin(NamedTuple):
-    """The entries that follow are those of the archive with this file name."""
+    """The entries that follow belong to the archive with this file name."""
 
     name: str
 
 
 class EntryBegin(NamedTuple):
-    """One file or directory; `name` is untrusted, `size` in bytes, `mtime_ns` 0 if unknown."""
+    """One file or directory; names are untrusted, `size` in bytes, `mtime_ns` 0 if unknown.
+
+    `copy_of` names an earlier file of the same archive, or is empty.
+    """
 
     name: str
     is_directory: bool
     size: int
     mtime_ns: int
+    is_executable: bool = False
+    copy_of: str = ""
 
 
 class EntryEnd(NamedTuple):
-    """The entry is complete: bytes that were sent and their CRC-32."""
+    """The entry is complete: how many bytes were sent, and their CRC-32."""
 
     size: int
     crc32: int
@@ -84,7 +96,7 @@ Event = StreamBegin | ArchiveBegin | EntryBegin | memoryview | EntryEnd | Stream
 
 
 def data_header(length: int) -> bytes:
-    """Return what goes before `length` (at most DATA_LIMIT) bytes of a file."""
+    """Return the header for `length` (at most DATA_LIMIT) bytes of a file."""
     return _FRAME.pack(DATA, length)
 
 
@@ -109,18 +121,19 @@ def encode(event: Event) -> bytes:
 
 
 class EntryDecoder:
-    """Turns fragments of a stream, cut anywhere, into events; pure, with bounded memory."""
+    """Decodes a stream, which may be cut anywhere into fragments; pure, with bounded memory."""
 
     def __init__(self) -> None:
         self._control = bytearray()
         self._wanted = _FRAME.size
         self._data_left = 0
+        self._entry_left = 0
         self._ended = False
 
     def feed(self, fragment: memoryview) -> Iterator[Event]:
-        """Yield the events that this fragment completes; data comes as views into it.
+        """Yield the events that this fragment completes; data comes as views into the fragment.
 
-        The iterator must be used up before the fragment's memory is used again. Raises
+        Exhaust the iterator before you reuse the fragment's memory. Raises
         InstallError (`malformed-stream`) for anything that is not an entry stream.
         """
         at = 0
@@ -146,6 +159,7 @@ class EntryDecoder:
             self._check_header(kind, length)
             if kind == DATA:
                 self._data_left = length
+                self._entry_left -= length
                 self._control.clear()
                 return None
             if length:
@@ -156,9 +170,12 @@ class EntryDecoder:
         self._wanted = _FRAME.size
         self._ended = kind in (END, FAILURE)
         try:
-            return _decode(kind, payload)
+            event = _decode(kind, payload)
         except (struct.error, UnicodeDecodeError) as error:
             raise malformed(f"frame {kind} cannot be read ({error})") from error
+        if isinstance(event, EntryBegin):
+            self._entry_left = event.size
+        return event
 
     def _check_header(self, kind: int, length: int) -> None:
         if self._ended:
@@ -168,6 +185,8 @@ class EntryDecoder:
         limit = DATA_LIMIT if kind == DATA else CONTROL_LIMIT
         if length > limit:
             raise malformed(f"a frame of {length} bytes is over the limit of {limit}")
+        if kind == DATA and (not length or length < min(DATA_MINIMUM, self._entry_left)):
+            raise malformed(f"a frame of data holds {length} bytes, and is not the file's last")
 
 
 def malformed(what: str) -> InstallError:
@@ -180,17 +199,29 @@ def _frame(kind: int, payload: bytes) -> bytes:
 
 
 def _encode_entry(entry: EntryBegin) -> bytes:
+    flags = (
+        entry.is_directory * _IS_DIRECTORY
+        | entry.is_executable * _IS_EXECUTABLE
+        | bool(entry.copy_of) * _IS_COPY
+    )
+    names = _encode_name(entry.name)
+    if entry.copy_of:
+        names += b"\0" + _encode_name(entry.copy_of)
+    return _ENTRY.pack(flags, entry.size, entry.mtime_ns) + names
+
+
+def _encode_name(name: str) -> bytes:
     try:
-        name = entry.name.encode("utf-8")
+        encoded = name.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InstallError(
-            "unsafe-name", f"The archive holds the name {entry.name!a}, which is not Unicode."
+            "unsafe-name", f"The archive holds the name {name!a}, which is not Unicode."
         ) from error
-    if len(name) > NAME_LIMIT:
+    if len(encoded) > NAME_LIMIT:
         raise InstallError(
             "unsafe-name", f"The archive holds a name of more than {NAME_LIMIT} bytes."
         )
-    return _ENTRY.pack(entry.is_directory, entry.size, entry.mtime_ns) + name
+    return encoded
 
 
 def _decode(kind: int, payload: bytes) -> Event:
@@ -202,9 +233,13 @@ def _decode(kind: int, payload: bytes) -> Event:
     if kind == ARCHIVE:
         return ArchiveBegin(payload.decode())
     if kind == ENTRY:
-        is_directory, size, mtime_ns = _ENTRY.unpack_from(payload)
-        name = payload[_ENTRY.size :].decode()
-        return EntryBegin(name, bool(is_directory), size, mtime_ns)
+        flags, size, mtime_ns = _ENTRY.unpack_from(payload)
+        name, copy_of = payload[_ENTRY.size :].decode(), ""
+        if flags & _IS_COPY:
+            # Split at the first zero byte: no acceptable name contains one.
+            name, _, copy_of = name.partition("\0")
+        executable = bool(flags & _IS_EXECUTABLE)
+        return EntryBegin(name, bool(flags & _IS_DIRECTORY), size, mtime_ns, executable, copy_of)
     if kind == ENTRY_END:
         return EntryEnd(*_ENTRY_END.unpack(payload))
     if kind == END:

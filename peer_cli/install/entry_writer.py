@@ -1,4 +1,4 @@
-"""Writes an entry stream to a pipe: small frames gathered, file data without a copy."""
+"""Writes an entry stream to a pipe. Gathers small frames; does not copy file data."""
 
 import errno
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from peer_cli.install.entries import (
     DATA_LIMIT,
+    DATA_MINIMUM,
     ArchiveBegin,
     EntryBegin,
     EntryEnd,
@@ -24,15 +25,16 @@ _GATHER = 64 << 10
 
 
 class EntryWriter:
-    """Sends entries in order and holds each to the size that its header promised.
+    """Sends entries in order and checks each against the size that its header promised.
 
-    Blocks while the reader is busy: that is the backpressure. Raises OSError (EPIPE) as soon
-    as nobody reads any more, and InstallError (`size-mismatch`) for an entry that lies.
+    Blocks while the reader is busy, which is the backpressure. Raises OSError (EPIPE) once the
+    reader is gone, and InstallError (`size-mismatch`) for an entry of another size than promised.
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._pending = bytearray()
+        self._small = bytearray()
         self._name = ""
         self._promised = 0
         self._left = 0
@@ -49,41 +51,66 @@ class EntryWriter:
         self._control(encode(ArchiveBegin(path.name)))
 
     def entry(self, entry: EntryBegin, crc32: int | None = None) -> None:
-        """Begin an entry; with `crc32` from its header none is computed here."""
+        """Begin an entry. Given `crc32` from its header, the writer does not compute one."""
         self._control(encode(entry))
         self._name = entry.name
-        self._promised = self._left = entry.size
-        self._known_crc = crc32
+        self._promised = entry.size
+        self._left = 0 if entry.copy_of else entry.size
+        self._small.clear()
+        self._known_crc = 0 if entry.copy_of else crc32
         self._crc = 0
 
     def data(self, data: memoryview) -> None:
-        """Send the entry's next bytes, from the caller's own memory."""
+        """Send the entry's next bytes, without a copy where that pays."""
         if len(data) > self._left:
             raise InstallError(
                 "size-mismatch",
                 f"The entry {self._name!r} yields more than the {self._promised} bytes "
                 "that its header promises.",
             )
+        if not data:
+            return  # decoders reject an empty frame
         self._left -= len(data)
         if self._known_crc is None:
             self._crc = zlib.crc32(data, self._crc)
+        if self._left and len(self._small) + len(data) < DATA_MINIMUM:
+            self._small += data
+            return
+        if self._small:
+            # Too few bytes for a frame of their own. Copying this piece as well is rare, and
+            # simple.
+            data = memoryview(bytes(self._small) + data)
+            self._small.clear()
         if len(data) + len(self._pending) < _GATHER:
             self._pending += data_header(len(data))
             self._pending += data
             return
         pieces = []
-        for start in range(0, len(data), DATA_LIMIT):
-            piece = data[start : start + DATA_LIMIT]
-            pieces.append(memoryview(data_header(len(piece))))
+        start = 0
+        while start < len(data):
+            # Leave enough for the next frame.
+            length = min(len(data) - start, DATA_LIMIT)
+            if 0 < len(data) - start - length < DATA_MINIMUM:
+                length -= DATA_MINIMUM
+            piece = data[start : start + length]
+            pieces.append(memoryview(data_header(length)))
             pieces.append(piece)
+            start += length
         self._flush(pieces)
 
     def stored_data(self, archive: int, start: int) -> None:
-        """Send the whole entry from where it lies in an open file; on Linux by the kernel alone.
+        """Send the whole entry from its place in an open archive; on Linux the kernel moves it.
 
-        The checksum in its header goes along unchecked: the receiver checks what it got. Raises
-        InstallError (`read-failed`) when the archive ends early, which it did not do before.
+        The checksum from the header is passed on unchecked, because the receiver checks it. Raises
+        InstallError (`read-failed`) when the archive has become shorter since it was surveyed.
         """
+        if 0 < self._left < _GATHER:
+            # Gather small files, so that they do not each become a write of their own.
+            data = os.pread(archive, self._left, start)
+            if len(data) < self._left:
+                raise self._cut()
+            self._left = 0
+            self._control(data_header(len(data)) + data)
         while self._left:
             length = min(self._left, DATA_LIMIT)
             self._pending += data_header(length)
@@ -93,16 +120,17 @@ class EntryWriter:
             while start < end:
                 sent = self._transfer(archive, start, end - start)
                 if not sent:
-                    raise InstallError(
-                        "read-failed", f"The archive was cut while {self._name!r} was read."
-                    )
+                    raise self._cut()
                 start += sent
+
+    def _cut(self) -> InstallError:
+        return InstallError("read-failed", f"The archive shrank while {self._name!r} was read.")
 
     def _transfer(self, archive: int, start: int, length: int) -> int:
         """Move up to `length` bytes from the archive to the stream; 0 at the archive's end."""
         if self._can_splice:
             try:
-                return os.splice(archive, self._descriptor, length, offset_src=start)
+                return os.splice(archive, self.descriptor, length, offset_src=start)
             except OSError as error:
                 if error.errno != errno.EINVAL:
                     raise
@@ -129,7 +157,7 @@ class EntryWriter:
 
     def failure(self, error: InstallError) -> None:
         """End the stream with the reason why it is incomplete."""
-        self._control(encode(StreamFailure(error.code, error.reason)))
+        self._control(encode(StreamFailure(error.code, str(error))))
         self._flush([])
 
     def _control(self, frame: bytes) -> None:
@@ -141,7 +169,7 @@ class EntryWriter:
         left = [memoryview(bytes(self._pending)), *pieces]
         self._pending.clear()
         while left:
-            written = os.writev(self._descriptor, left)
+            written = os.writev(self.descriptor, left)
             while left and written >= len(left[0]):
                 written -= len(left.pop(0))
             if written:

@@ -1,30 +1,26 @@
-"""The one error of everything that unpacks, writes and commits an installed game."""
+"""The one error type for unpacking, writing and committing an install."""
+
+from headless.errors import CodedError
 
 
-class InstallError(Exception):
-    """An install that was given up: `code` is for programs, `reason` a sentence for people.
+class InstallError(CodedError):
+    """An install that failed.
 
-    Codes of the archives: `not-an-archive`, `archive-truncated`, `archive-end-missing`,
-    `archive-corrupt`, `archive-encrypted`, `archive-multi-volume`, `archive-unsupported`,
-    `dictionary-too-large`, `read-failed`. Of their entries: `entry-is-link`, `size-mismatch`,
-    `crc-mismatch`, `unsafe-name`, `duplicate-name`. Of the unpacking program:
-    `unpacker-missing`, `unpacker-failed`. Of the entry stream: `malformed-stream`,
-    `incomplete-stream`. Of this side: `write-failed`, `no-archives`, `not-installed`,
-    `cancelled`. A code that came with a failure frame is passed on as it is.
+    Archives: `not-an-archive`, `archive-truncated`, `archive-end-missing`, `archive-corrupt`,
+    `archive-encrypted`, `archive-multi-volume`, `archive-unsupported`, `dictionary-too-large`,
+    `read-failed`. Their entries: `entry-is-link`, `size-mismatch`, `crc-mismatch`, `unsafe-name`,
+    `duplicate-name`. The unpacking program: `unpacker-missing`, `unpacker-failed`. The entry
+    stream: `malformed-stream`, `incomplete-stream`. This side: `write-failed`, `no-archives`,
+    `not-installed`, `cancelled`. The code of a failure frame is passed on unchanged.
     """
 
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
 
-
-class InstallCancelled(InstallError):  # noqa: N818 - it is an outcome, not a fault
-    """The install was cancelled by the one who asked for it."""
+class InstallCancelled(InstallError):  # noqa: N818 - a result, not an error
+    """The install was cancelled on request."""
 
     def __init__(self) -> None:
         super().__init__("cancelled", "The install was cancelled.")
 
 
 class SenderError(InstallError):
-    """The other side gave up and said why: its trouble, not this side's."""
+    """The sender failed and said why; nothing is wrong on this side."""

@@ -1,52 +1,42 @@
-"""Walks the headers of a RAR archive, before anything of it is unpacked.
+"""Walks the headers of a RAR archive before anything is unpacked.
 
-The UnRAR library takes an archive that simply stops for one that ends there, and finds out
-about passwords and missing volumes only when it gets to them. This walk reads a few bytes
-per entry and knows all of it beforehand, with the totals that a progress display wants.
-Formats: RAR 5.0 technote (https://www.rarlab.com/technote.htm); for RAR 1.5 to 4.x
-"technote.txt" of RAR 4. Only what has to be known is read; UnRAR checks the rest.
+The UnRAR library mistakes an archive that simply stops for one that ends there, and notices
+passwords and missing volumes only when it reaches them. This walk reads a few bytes per entry and
+finds all of that beforehand, together with the totals that a progress display needs.
 """
 
 import os
-import struct
-import zlib
 from array import array
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from peer_cli.install.errors import InstallError
+from peer_cli.install.rar_blocks import Block, reader_of, truncated
 
-SIGNATURE_4 = b"Rar!\x1a\x07\x00"
-SIGNATURE_5 = b"Rar!\x1a\x07\x01\x00"
-_ENCRYPTION_RECORD, _LINK_RECORD = 1, 5  # of the extra area of RAR 5
-_HEADER_LIMIT = 2 << 20  # of the format itself
-_UNKNOWN_SIZE_4 = (1 << 32) - 1
+REPLACED, PLAIN, EXECUTABLE = range(3)
+MAX_ENTRIES = 1_000_000
+_LATEST_NS = (1 << 63) - 1  # the latest time that the entry stream can express
 
 
 class Survey(NamedTuple):
     """What the headers promise: entries (files and directories) and bytes of all files.
 
-    `stored` holds, for each entry in order, where its data starts in the archive if it lies there
-    as it is, and -1 if it has to be unpacked (or is empty).
+    Versions that a newer one has replaced (`rar a -ver`) do not count. The arrays have one item per
+    entry header, in their order. `stored`: where the entry's data starts in the archive if it is
+    stored uncompressed, -1 if it has to be unpacked or is empty. `mtimes`: in ns since 1970, 0 if
+    unknown. `kinds`: REPLACED, PLAIN or EXECUTABLE. `copy_sizes` has one item per hard link or file
+    reference, in their order: the original's size, or -1 if there is no original. `dictionary`: the
+    largest dictionary that an entry needs, in bytes.
     """
 
     entries: int
     total_bytes: int
     stored: "array[int]"
-
-
-class _Block(NamedTuple):
-    """One block of an archive, reduced to what matters here; `data_size` bytes follow it."""
-
-    is_entry: bool = False
-    is_end: bool = False
-    encrypted_headers: bool = False
-    encrypted: bool = False
-    in_volumes: bool = False
-    size: int | None = 0
-    is_stored: bool = False
-    dictionary: int = 0
-    data_size: int = 0
+    mtimes: "array[int]"
+    kinds: bytearray
+    copy_sizes: list[int]
+    dictionary: int
 
 
 def survey_archive(path: Path, dictionary_limit: int) -> Survey:
@@ -67,17 +57,59 @@ def survey_archive(path: Path, dictionary_limit: int) -> Survey:
 
 
 def _survey(file: BinaryIO, name: str, dictionary_limit: int) -> Survey:
-    start = file.read(len(SIGNATURE_5))
-    if start == SIGNATURE_5:
-        read_block = _read_block_5
-    elif start.startswith(SIGNATURE_4):
-        read_block = _read_block_4
-        file.seek(len(SIGNATURE_4))
-    else:
-        raise InstallError("not-an-archive", f"{name} is not a RAR archive.")
+    read_block = reader_of(file, name)
     end = os.fstat(file.fileno()).st_size
-    entries = total_bytes = 0
-    stored = array("q")
+    blocks = _blocks(file, name, read_block, end, dictionary_limit)
+    first = file.tell()
+    total_bytes = dictionary = 0
+    stored, mtimes, kinds = array("q"), array("q"), bytearray()
+    originals = []
+    for block, data_at in blocks:
+        if len(kinds) == MAX_ENTRIES:
+            raise InstallError(
+                "archive-unsupported", f"The archive {name} has more than {MAX_ENTRIES} entries."
+            )
+        stored.append(data_at if block.is_stored and block.size else -1)
+        mtimes.append(block.mtime_ns if 0 < block.mtime_ns <= _LATEST_NS else 0)
+        dictionary = max(dictionary, block.dictionary)
+        if block.is_old_version:
+            kinds.append(REPLACED)
+            continue
+        kinds.append(EXECUTABLE if block.is_executable else PLAIN)
+        if block.copy_of:
+            originals.append(block.copy_of)
+        else:
+            total_bytes += block.size or 0
+    copy_sizes = []
+    if originals:
+        file.seek(first)
+        wanted = set(originals)
+        sizes = {
+            block.name: block.size or 0
+            for block, _ in _blocks(file, name, read_block, end, dictionary_limit)
+            if block.name in wanted and not block.is_old_version and not block.copy_of
+        }
+        copy_sizes = [sizes.get(original, -1) for original in originals]
+    return Survey(
+        len(kinds) - kinds.count(REPLACED),
+        total_bytes + sum(size for size in copy_sizes if size > 0),
+        stored,
+        mtimes,
+        kinds,
+        copy_sizes,
+        dictionary,
+    )
+
+
+def _blocks(
+    file: BinaryIO,
+    name: str,
+    read_block: Callable[[BinaryIO, str], Block],
+    end: int,
+    dictionary_limit: int,
+) -> Iterator[tuple[Block, int]]:
+    """Yield each entry's block and where its data starts, up to the end mark."""
+    entries = 0
     while True:
         if file.tell() == end:
             raise InstallError(
@@ -87,18 +119,18 @@ def _survey(file: BinaryIO, name: str, dictionary_limit: int) -> Survey:
             )
         block = read_block(file, name)
         if file.tell() + block.data_size > end:
-            raise _truncated(name)
+            raise truncated(name)
         _check_block(block, name, dictionary_limit)
         if block.is_end:
-            return Survey(entries, total_bytes, stored)
+            return
+        following = file.tell() + block.data_size
         if block.is_entry:
             entries += 1
-            total_bytes += block.size or 0
-            stored.append(file.tell() if block.is_stored and block.size else -1)
-        file.seek(block.data_size, os.SEEK_CUR)
+            yield block, file.tell()
+        file.seek(following)
 
 
-def _check_block(block: _Block, name: str, dictionary_limit: int) -> None:
+def _check_block(block: Block, name: str, dictionary_limit: int) -> None:
     if block.encrypted_headers:
         raise InstallError(
             "archive-encrypted",
@@ -131,148 +163,3 @@ def _check_block(block: _Block, name: str, dictionary_limit: int) -> None:
             f"The archive {name} needs a dictionary of {block.dictionary >> 20} MiB, more than "
             f"the {dictionary_limit >> 20} MiB allowed. Pack it with a smaller one (-md).",
         )
-
-
-def _truncated(name: str) -> InstallError:
-    return InstallError(
-        "archive-truncated", f"The archive {name} is cut off in the middle of an entry."
-    )
-
-
-def _corrupt(name: str) -> InstallError:
-    return InstallError("archive-corrupt", f"The archive {name} has a damaged header.")
-
-
-def _read_exactly(file: BinaryIO, count: int, name: str) -> bytes:
-    data = file.read(count)
-    if len(data) < count:
-        raise _truncated(name)
-    return data
-
-
-class _Fields:
-    """Reads the fields of a RAR 5 header one after the other; IndexError past its end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.at = 0
-
-    def number(self) -> int:
-        """Return the next variable-length integer: seven bits a byte, lowest first."""
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = self._data[self.at]
-            self.at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-        raise IndexError("a number of more than ten bytes")
-
-
-def _read_block_5(file: BinaryIO, name: str) -> _Block:
-    start = file.tell()
-    # Checksum and at least three more bytes: the shortest header has size, type and flags.
-    fields = _Fields(_read_exactly(file, 7, name)[4:])
-    try:
-        size = fields.number()
-    except IndexError:
-        raise _corrupt(name) from None
-    if not 0 < size <= _HEADER_LIMIT:
-        raise _corrupt(name)
-    file.seek(start)
-    raw = _read_exactly(file, 4 + fields.at + size, name)
-    if zlib.crc32(raw[4:]) != int.from_bytes(raw[:4], "little"):
-        raise _corrupt(name)
-    try:
-        return _parse_block_5(raw[4 + fields.at :])
-    except IndexError:
-        raise _corrupt(name) from None
-
-
-def _parse_block_5(header: bytes) -> _Block:
-    fields = _Fields(header)
-    kind, flags = fields.number(), fields.number()
-    extra_size = fields.number() if flags & 0x01 else 0
-    data_size = fields.number() if flags & 0x02 else 0
-    if kind == 1:
-        return _Block(in_volumes=bool(fields.number() & 0x01), data_size=data_size)
-    if kind == 2:
-        file_flags, size, _attributes = fields.number(), fields.number(), fields.number()
-        # Time and checksum, four bytes each, if present.
-        fields.at += 4 * (bool(file_flags & 0x02) + bool(file_flags & 0x04))
-        compression = fields.number()
-        if extra_size > len(header):
-            raise IndexError("an extra area larger than its header")
-        records = _record_types(header[len(header) - extra_size :])
-        return _Block(
-            is_entry=True,
-            encrypted=_ENCRYPTION_RECORD in records,
-            in_volumes=bool(flags & 0x18),
-            size=None if file_flags & 0x08 else size,
-            is_stored=not compression >> 7 & 0x07 and _LINK_RECORD not in records,
-            dictionary=0 if file_flags & 0x01 else _dictionary_5(compression),
-            data_size=data_size,
-        )
-    if kind == 4:
-        return _Block(encrypted_headers=True)
-    if kind == 5:
-        return _Block(is_end=True, in_volumes=bool(fields.number() & 0x01))
-    return _Block(data_size=data_size)
-
-
-def _record_types(extra: bytes) -> set[int]:
-    fields = _Fields(extra)
-    types = set()
-    while fields.at < len(extra):
-        size = fields.number()
-        following = fields.at + size
-        types.add(fields.number())
-        fields.at = max(following, fields.at)
-    return types
-
-
-def _dictionary_5(compression: int) -> int:
-    if not compression >> 7 & 0x07:
-        return 0  # stored
-    if compression & 0x3F == 0:
-        return (128 << 10) << (compression >> 10 & 0x0F)
-    # RAR 7: larger powers of two, and 32nds of them on top.
-    power = (128 << 10) << (compression >> 10 & 0x1F)
-    return power + power // 32 * (compression >> 15 & 0x1F)
-
-
-def _read_block_4(file: BinaryIO, name: str) -> _Block:
-    raw = _read_exactly(file, 7, name)
-    _crc, kind, flags, size = struct.unpack("<HBHH", raw)
-    if size < 7:
-        raise _corrupt(name)
-    raw += _read_exactly(file, size - 7, name)
-    if kind == 0x73:
-        return _Block(encrypted_headers=bool(flags & 0x80), in_volumes=bool(flags & 0x01))
-    if kind == 0x7B:
-        return _Block(is_end=True, in_volumes=bool(flags & 0x01))
-    try:
-        if kind in (0x74, 0x7A):
-            return _parse_file_4(kind == 0x74, flags, raw)
-        data_size = struct.unpack_from("<I", raw, 7)[0] if flags & 0x8000 else 0
-    except struct.error:
-        raise _corrupt(name) from None
-    return _Block(data_size=data_size)
-
-
-def _parse_file_4(is_entry: bool, flags: int, raw: bytes) -> _Block:
-    packed, unpacked = struct.unpack_from("<II", raw, 7)
-    size: int | None = None if unpacked == _UNKNOWN_SIZE_4 else unpacked
-    if flags & 0x100:
-        packed_high, unpacked_high = struct.unpack_from("<II", raw, 32)
-        packed |= packed_high << 32
-        size = None if unpacked_high == _UNKNOWN_SIZE_4 else unpacked | unpacked_high << 32
-    # Dictionaries of this format end at 4 MiB: nothing to check.
-    return _Block(
-        is_entry=is_entry,
-        encrypted=bool(flags & 0x04),
-        in_volumes=bool(flags & 0x03),
-        size=size if is_entry else 0,
-        is_stored=is_entry and raw[25] == 0x30,
-        data_size=packed,
-    )

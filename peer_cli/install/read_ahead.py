@@ -1,22 +1,22 @@
-"""Reads a stream in a thread, ahead of the one that checks and writes what was read."""
+"""Reads a stream in a thread of its own, ahead of the code that checks and writes the data."""
 
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
-BUFFER_BYTES = 2 << 20  # measured: smaller ones cost hand-overs between the threads
-BUFFERS = 4  # one is read into, one is worked on, two even out their speeds
+BUFFER_BYTES = 2 << 20  # measured: with smaller ones, switching threads costs more
+BUFFERS = 4  # one to read into, one to work on, two to even out speeds
 
 
 def read_ahead(
     read_into: Callable[[memoryview], int], stop: Callable[[], None]
 ) -> Generator[memoryview]:
-    """Yield the stream's fragments until its end; each is valid until the next one is asked for.
+    """Yield the stream's fragments until its end; each is valid until the next is requested.
 
-    `read_into` fills the start of the given memory and returns how many bytes that were, 0 at the
-    end, as `socket.recv_into` does. What it raises is raised here, after the fragments before it.
-    Close the iterator, also after an error: it calls `stop`, which has to make a read that still
-    waits return or raise at once.
+    `read_into` fills the start of the given memory and returns how many bytes that were, or 0 at
+    the end, as `socket.recv_into` does. Its exceptions are raised here, after the fragments before
+    them. Always close the iterator: that calls `stop`, which must make a blocked read return or
+    raise at once.
     """
     empty: SimpleQueue[memoryview | None] = SimpleQueue()
     full: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()

@@ -1,7 +1,7 @@
-"""Unpacks archives by an external `unrar` program into the same entry stream.
+"""Unpacks archives with an external `unrar` program, into the same entry stream.
 
-`unrar lt` lists the entries, `unrar p` prints all their bytes one after the other in the same
-order: one pass over the data. Both run side by side, so the memory does not grow with the archive.
+`unrar lt` lists the entries, and `unrar p` prints all their bytes in the same order: one pass over
+the data. Both run side by side, so memory does not grow with the archive.
 """
 
 import os
@@ -15,12 +15,15 @@ from typing import IO, NamedTuple
 from peer_cli.install.entries import EntryBegin
 from peer_cli.install.entry_writer import EntryWriter
 from peer_cli.install.errors import InstallError
-from peer_cli.install.rar_headers import Survey
-from peer_cli.install.unpack import link_error
+from peer_cli.install.links import check_copy, link_error
+from peer_cli.install.rar_headers import EXECUTABLE, PLAIN, Survey
 
 _COPY_BYTES = 1 << 20
-# No password, no settings of the user, no archive comment.
+# No password, no user configuration, no archive comment.
 _OPTIONS = ("-p-", "-cfg-", "-c-")
+_COPIES = ("Hard link", "File reference")
+_INSTALLED = ("File", "Directory", *_COPIES)
+_NO_FILES = 10
 _EXIT_CODES = {
     3: ("archive-corrupt", "is damaged: a checksum does not match"),
     8: ("archive-unsupported", "needs more memory than there is"),
@@ -30,12 +33,14 @@ _EXIT_CODES = {
 
 
 class _Listed(NamedTuple):
-    """One entry of a technical listing; `crc32` None where the archive has another checksum."""
+    """One entry of a technical listing; `crc32` is None if the archive uses another checksum."""
 
     name: str
     kind: str
     size: int
     crc32: int | None
+    original: str
+    is_old_version: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +66,23 @@ class UnrarTool:
         Raises InstallError with the codes of `rar_headers`, `size-mismatch`, `unpacker-missing`
         or `unpacker-failed`, and OSError when nobody reads the stream any more.
         """
-        # By descriptor: in a name, unrar takes `*` and `?` for a pattern.
+        # By descriptor, because unrar expands `*` and `?` in a name.
         archive = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             with self._start("lt", archive) as listing, self._start("p", archive, "-inul") as data:
                 try:
-                    count = self._send_entries(writer, path, listing, data)
+                    count = self._send_entries(writer, path, survey, listing, data)
                 finally:
-                    # After an error both may still have much to say.
+                    # After an error both may still have output to write.
                     listing.kill()
                     data.kill()
         finally:
             os.close(archive)
-        if count != survey.entries:
+        if count != len(survey.kinds):
             raise InstallError(
                 "archive-corrupt",
-                f"The archive {path.name} has {survey.entries} entries, but {count} were listed.",
+                f"The archive {path.name} has {len(survey.kinds)} entries, "
+                f"but {count} were listed.",
             )
 
     def _start(self, command: str, archive: int, *more: str) -> subprocess.Popen[bytes]:
@@ -99,20 +105,31 @@ class UnrarTool:
         self,
         writer: EntryWriter,
         path: Path,
+        survey: Survey,
         listing: subprocess.Popen[bytes],
         data: subprocess.Popen[bytes],
     ) -> int:
         assert listing.stdout is not None
         assert data.stdout is not None
         buffer = memoryview(bytearray(_COPY_BYTES))
-        count = 0
+        count = files = 0
+        copy_sizes = iter(survey.copy_sizes)
         for listed in _parse_listing(listing.stdout, path):
+            kind = survey.kinds[count] if count < len(survey.kinds) else PLAIN
+            mtime_ns = survey.mtimes[count] if count < len(survey.mtimes) else 0
             count += 1
             is_directory = listed.kind == "Directory"
-            if listed.kind != "File" and not is_directory:
+            if listed.kind not in _INSTALLED:
                 raise link_error(listed.name, path)
-            writer.entry(EntryBegin(listed.name, is_directory, listed.size, 0), listed.crc32)
-            left = listed.size
+            if listed.is_old_version:  # `unrar p` does not print it
+                continue
+            entry = EntryBegin(listed.name, is_directory, listed.size, mtime_ns, kind == EXECUTABLE)
+            if listed.kind in _COPIES:
+                entry = entry._replace(size=next(copy_sizes, -1), copy_of=listed.original)
+                check_copy(entry, path)
+            files += not is_directory
+            writer.entry(entry, listed.crc32)
+            left = 0 if entry.copy_of else listed.size
             while left:
                 got = _read_into(data.stdout, buffer[:left])
                 if not got:
@@ -125,7 +142,8 @@ class UnrarTool:
             raise InstallError(
                 "size-mismatch", f"The archive {path.name} yields more than its headers promise."
             )
-        _check_exit(data, path)
+        # Printing nothing is no failure when there are only folders.
+        _check_exit(data, path, allowed=_NO_FILES if not files else 0)
         _check_exit(listing, path)
         return count
 
@@ -134,21 +152,21 @@ def _read_into(stream: IO[bytes], memory: memoryview) -> int:
     return os.readv(stream.fileno(), [memory])
 
 
-def _check_exit(process: subprocess.Popen[bytes], path: Path) -> None:
-    """Raise what the exit code of an unrar that ended says."""
+def _check_exit(process: subprocess.Popen[bytes], path: Path, allowed: int = 0) -> None:
+    """Wait for unrar and raise InstallError for a bad exit code."""
     code = process.wait()
-    if code:
+    if code not in (0, allowed):
         default = ("unpacker-failed", f"cannot be unpacked (exit code {code} of unrar)")
         kind, what = _EXIT_CODES.get(code, default)
         raise InstallError(kind, f"The archive {path.name} {what}.")
 
 
 def _parse_listing(lines: IO[bytes], path: Path) -> Iterator[_Listed]:
-    """Read the blocks of `unrar lt`: lines `key: value`, the first key of an entry is Name."""
+    """Read the blocks of `unrar lt`: `key: value` lines, where an entry starts with Name."""
     fields: dict[str, str] = {}
     for raw in lines:
         try:
-            # Only the line feed: a carriage return could be part of a name.
+            # Strip the line feed only: a carriage return could be part of a name.
             key, found, value = raw.decode().removesuffix("\n").partition(": ")
         except UnicodeDecodeError as error:
             raise InstallError(
@@ -159,7 +177,7 @@ def _parse_listing(lines: IO[bytes], path: Path) -> Iterator[_Listed]:
                 yield _listed(fields, path)
             fields = {}
         else:
-            # The first one counts: what a hostile name adds comes after it.
+            # Keep the first value: what a hostile name injects comes after it.
             fields.setdefault(key.strip(), value)
     if "Name" in fields:
         yield _listed(fields, path)
@@ -172,7 +190,10 @@ def _listed(fields: dict[str, str], path: Path) -> _Listed:
             fields["Name"],
             fields["Type"],
             int(fields["Size"]) if fields["Type"] == "File" else 0,
-            None if crc32 is None else int(crc32, 16),
+            # For a copy, the listing has a checksum of no data.
+            None if crc32 is None or fields["Type"] != "File" else int(crc32, 16),
+            fields.get("Target", ""),
+            "File version" in fields,
         )
     except (KeyError, ValueError) as error:
         raise InstallError(

@@ -1,1 +1,1 @@
-"""The games on this peer's disk: what there is, what is in it, and when that changes."""
+"""The games on this peer's disk: which there are, what they contain, and when they change."""

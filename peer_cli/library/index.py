@@ -1,7 +1,7 @@
-"""The content index: the hashes of every file's blocks, worked out once per version of the file.
+"""The content index: block hashes of every file, computed once per version of the file.
 
-The index is a cache. Losing it costs time, never correctness, and so no trouble with its database
-is ever an error: it starts over, or does without.
+The index is a cache. Losing it costs time, never correctness, so trouble with its database is never
+an error: the index starts over, or does without.
 """
 
 import errno
@@ -19,13 +19,13 @@ from weakref import WeakValueDictionary
 from blake3 import blake3
 
 BLOCK_SIZE = 4 * 1024 * 1024
-"""Bytes that one hash stands for; the last block of a file is shorter."""
+"""Bytes per hash; the last block of a file may be shorter."""
 
 _HASH_SIZE = 32
 _ATTEMPTS = 3
 
-# Stamps of a file system are as coarse as 2 s (FAT). A second write within the same tick as the
-# last one leaves no trace in them.
+# File systems have timestamps as coarse as 2 s (FAT). A second write within one tick leaves them
+# unchanged.
 _COARSEST_TICK_NS = 2_000_000_000
 
 _SCHEMA_VERSION = 1
@@ -33,20 +33,46 @@ _TABLE = (
     "CREATE TABLE IF NOT EXISTS files("
     "path BLOB PRIMARY KEY, blocks BLOB NOT NULL, seal BLOB NOT NULL)"
 )
-# The last is an error in SQL, which a table that is not ours makes of right statements.
+# SQLITE_ERROR means an error in the SQL. Ours is correct, so the table is not ours.
 _BROKEN_FILE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
 
-class FileChanged(OSError):  # noqa: N818 - reads as what it is where it is raised and caught
-    """The file changed again and again while it was being hashed; try later."""
+class FileChanged(OSError):  # noqa: N818 - reads well where it is raised and caught
+    """The file kept changing while it was hashed; try again later."""
+
+
+class UnreadableBlock(OSError):  # noqa: N818 - as above
+    """The disk cannot read the `length` bytes at `offset` of the file at `path`."""
+
+    def __init__(self, error: OSError, path: Path, offset: int, length: int = BLOCK_SIZE) -> None:
+        super().__init__(error.errno, error.strerror, str(path))
+        self.path = path
+        self.offset = offset
+        self.length = length
+
+
+def try_block(error: UnreadableBlock) -> bool:
+    """Tell whether the bytes have become readable, or no longer exist."""
+    try:
+        descriptor = os.open(error.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            for offset in range(error.offset, error.offset + error.length, BLOCK_SIZE):
+                os.pread(descriptor, BLOCK_SIZE, offset)
+        finally:
+            os.close(descriptor)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
-    """What tells one version of a file from another.
+    """Identifies one version of a file.
 
-    The change time is there because a program can put the modification time back (and many that
-    copy or repair files do), but not the change time.
+    It includes the change time because programs can set the modification time back (many that copy
+    or repair files do), but not the change time.
     """
 
     size: int
@@ -62,19 +88,19 @@ class _Stamp:
         return f"{self.size} {self.mtime_ns} {self.ctime_ns} {self.inode}".encode()
 
     def settled_before(self, now_ns: int) -> bool:
-        """Tell whether a write at `now_ns` or later must give the file another stamp.
+        """Tell whether a write at `now_ns` or later changes the stamp.
 
-        A modification time in the future is one that a program set, and the next write changes it.
+        Only a program can set a modification time in the future, and the next write replaces it.
         """
         age = now_ns - self.mtime_ns
         return not 0 <= age < _COARSEST_TICK_NS and now_ns - self.ctime_ns >= _COARSEST_TICK_NS
 
 
 class ContentIndex:
-    """Block hashes of files, kept in an SQLite database. Threads may share one index."""
+    """Block hashes of files in an SQLite database. Thread-safe."""
 
     def __init__(self, database: Path, *, wall_clock_ns: Callable[[], int] = time.time_ns) -> None:
-        """Open the database, or make it; one that is broken is replaced, with a line on stderr."""
+        """Open or create the database; replace a broken one, with a line on stderr."""
         self._path = database
         self._wall_clock_ns = wall_clock_ns
         self._lock = threading.Lock()
@@ -86,7 +112,7 @@ class ContentIndex:
             self._start_over(error)
 
     def close(self) -> None:
-        """Close the database. Calls that are still hashing return their result all the same."""
+        """Close the database. Calls that are still hashing nevertheless return their result."""
         with self._lock:
             if self._database is not None:
                 self._database.close()
@@ -95,15 +121,16 @@ class ContentIndex:
     def file_blocks(
         self, path: Path, *, on_progress: Callable[[int], None] | None = None
     ) -> tuple[bytes, ...]:
-        """Return the BLAKE3 hash, 32 bytes, of each block of a file; () for an empty one.
+        """Return the BLAKE3 hash (32 bytes) of each block of a file; () for an empty file.
 
-        `on_progress` gets the bytes hashed since it was last called; a file that is in the index,
-        unchanged, is not read at all. Of several callers of one file one hashes, the others wait
-        for it. A file written within the last 2 seconds is hashed for every caller, because one
-        more write could leave no trace.
+        `on_progress` gets the bytes hashed since its last call. A file that is in the index and
+        unchanged is not read. If several callers ask for one file, one of them hashes it and the
+        others wait. A file written within the last 2 seconds is hashed for every caller, because
+        one more write could leave no trace.
 
-        Raises FileChanged when the file does not hold still, OSError when it cannot be read, is no
-        regular file or is a link: pass real paths (see `peer_cli.names.resolve_served`).
+        Raises FileChanged when the file keeps changing, UnreadableBlock when the disk fails, and
+        OSError when the file cannot be opened, is not a regular file or is a link: pass real paths
+        (see `peer_cli.names.resolve_served`).
         """
         path = path.absolute()
         key = os.fsencode(path)
@@ -113,17 +140,17 @@ class ContentIndex:
             return self._file_blocks(path, key, on_progress)
 
     def forget_missing(self, games_dir: Path) -> None:
-        """Drop what is known of files below `games_dir` that are gone.
+        """Forget files below `games_dir` that are gone.
 
-        Nothing is dropped while the folder itself is not there: a drive may come back.
+        Forgets nothing while the folder itself is missing: a drive may come back.
         """
-        if not games_dir.is_dir():
+        if not os.path.isdir(games_dir):  # noqa: PTH112 - Path.is_dir raises in Python 3.11
             return
         prefix = os.fsencode(games_dir.absolute()) + b"/"
-        # "0" is the character after "/": the range holds exactly what begins with the prefix.
+        # "0" is the character after "/", so this range is exactly the paths with the prefix.
         bounds = (prefix, prefix[:-1] + b"0")
         rows = self._execute("SELECT path FROM files WHERE path >= ? AND path < ?", [bounds])
-        gone = [(key,) for (key,) in rows if isinstance(key, bytes) and not os.path.lexists(key)]
+        gone = [(key,) for (key,) in rows if isinstance(key, bytes) and _is_gone(key)]
         if gone:
             self._execute("DELETE FROM files WHERE path = ?", gone)
 
@@ -131,7 +158,7 @@ class ContentIndex:
         self, path: Path, key: bytes, on_progress: Callable[[int], None] | None
     ) -> tuple[bytes, ...]:
         for _ in range(_ATTEMPTS):
-            # O_NONBLOCK: to open a pipe must not wait for someone to write to it.
+            # O_NONBLOCK: opening a named pipe must not wait for a writer.
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
                 stamp = _regular_file_stamp(descriptor, path)
@@ -139,13 +166,13 @@ class ContentIndex:
                 if known is not None:
                     return known
                 started_ns = self._wall_clock_ns()
-                blocks = _hash_blocks(descriptor, stamp.size, on_progress)
+                blocks = _hash_blocks(descriptor, path, stamp.size, on_progress)
             finally:
                 os.close(descriptor)
-            # By its path, for another file may have taken its place.
+            # By path, because another file may have replaced it.
             if blocks is not None and _Stamp.of(path.lstat()) == stamp:
-                # A younger file could be written to, after it was read, within one tick of the
-                # clock of its stamp. It is hashed again the next time it is asked for.
+                # A more recent file could be written to after it was read but within one clock
+                # tick, so it is hashed again the next time.
                 if stamp.settled_before(started_ns):
                     self._remember(key, stamp, blocks)
                 return blocks
@@ -170,7 +197,7 @@ class ContentIndex:
     def _execute(
         self, statement: str, rows: Sequence[tuple[bytes, ...]]
     ) -> list[tuple[object, ...]]:
-        """Run a statement for every row, in one transaction; no result where that fails."""
+        """Run a statement for every row in one transaction; return no rows on failure."""
         with self._lock:
             if self._database is None:
                 return []
@@ -185,12 +212,12 @@ class ContentIndex:
                 return []
 
     def _start_over(self, error: sqlite3.Error) -> None:
-        """Replace a broken database file; without one that can be used, remember in memory."""
+        """Replace a broken database file; if there is no usable one, keep the index in memory."""
         if self._database is not None:
             self._database.close()
             self._database = None
         try:
-            # Only a file that is no database is deleted; a full disk or a lock is no reason to.
+            # Delete only what is not a valid database; a full disk or a lock is no reason to.
             if getattr(error, "sqlite_errorcode", None) not in _BROKEN_FILE:
                 raise error
             for suffix in ("", "-wal", "-shm"):
@@ -207,7 +234,7 @@ def _open(path: Path | str) -> sqlite3.Connection:
     database = sqlite3.connect(path, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")
-        # A crash may lose the last entries, which are then worked out again.
+        # A crash may lose the last entries, which are then computed again.
         database.execute("PRAGMA synchronous = NORMAL")
         (version,) = database.execute("PRAGMA user_version").fetchone()
         with database:
@@ -221,6 +248,16 @@ def _open(path: Path | str) -> sqlite3.Connection:
     return database
 
 
+def _is_gone(path: bytes) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False  # unknown, because it cannot be examined
+    return False
+
+
 def _regular_file_stamp(descriptor: int, path: Path) -> _Stamp:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
@@ -229,7 +266,7 @@ def _regular_file_stamp(descriptor: int, path: Path) -> _Stamp:
 
 
 def _hash_blocks(
-    descriptor: int, size: int, on_progress: Callable[[int], None] | None
+    descriptor: int, path: Path, size: int, on_progress: Callable[[int], None] | None
 ) -> tuple[bytes, ...] | None:
     """Return the hash of each block, or None when the file is not `size` bytes long."""
     buffer = memoryview(bytearray(min(size, BLOCK_SIZE)))
@@ -239,7 +276,10 @@ def _hash_blocks(
         block = buffer[: min(left, BLOCK_SIZE)]
         filled = 0
         while filled < len(block):
-            count = os.readv(descriptor, [block[filled:]])
+            try:
+                count = os.readv(descriptor, [block[filled:]])
+            except OSError as error:
+                raise UnreadableBlock(error, path, size - left) from error
             if count == 0:
                 return None
             filled += count
@@ -251,5 +291,5 @@ def _hash_blocks(
 
 
 def _seal(key: bytes, stamp: _Stamp, joined: bytes) -> bytes:
-    """Return what ties hashes to one version of one file; a flipped bit in them breaks it too."""
+    """Return a checksum that ties hashes to one version of one file, and detects damaged hashes."""
     return blake3(b"\0".join((key, stamp.encoded(), joined))).digest(16)

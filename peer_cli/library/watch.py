@@ -1,8 +1,8 @@
-"""Notice changes in the games folder, by the system's notification and a slow rescan as the net.
+"""Notices changes in the games folder, by notifications of the system and, as a net, slow rescans.
 
-Folders are watched one by one, not as a tree: what lies under `local` is never served, but may
-have tens of thousands of files and links that lead anywhere (the `z:` drive of a Wine prefix is
-the root of the file system, and a watched tree follows it).
+Watches folders one by one, not as a tree: `local` is never served, but may hold tens of thousands
+of files, and links that lead anywhere (the `z:` drive of a Wine prefix is the root of the file
+system, and a watched tree would follow it).
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from peer_cli.library.scan import LOCAL_FOLDER, served_folders
-from peer_cli.names import UnsafeName, check_game_id, is_reserved
+from peer_cli.library.scan import LOCAL_FOLDER, look_through
+from peer_cli.names import check_game_id, is_reserved
+from store.names import UnsafeName
 
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
@@ -27,15 +28,15 @@ _Change: TypeAlias = tuple[int, str]
 _EVERYTHING: frozenset[str] = frozenset()
 _MODIFIED = 2  # watchfiles.Change.modified
 
-# Changes are gathered until none came for a step, but no longer than this.
+# Changes are gathered until a pause of one step, but no longer than this.
 _GATHER_MS = 200
 _STEP_MS = 50
 
-# How often to look whether the games folder is still the same one: no notification tells of a
-# mount over it, or of another folder moved into its place.
+# How often to check that the games folder is still the same: nothing notifies of a mount over it,
+# or of another folder moved into its place.
 _IDENTITY_SECONDS = 0.5
 
-# The rescan when the system cannot notify, and how often to look for a folder that is not there.
+# How often to rescan when the system cannot notify, and to look for a folder that is missing.
 _BLIND_RESCAN_SECONDS = 2.0
 _MISSING_RETRY_SECONDS = 0.25
 
@@ -51,10 +52,10 @@ async def watch_library(
     """Call `on_change` with the ids of the games that changed, until cancelled.
 
     The empty set means that anything may have changed: it comes when watching begins, every
-    `rescan_every` seconds, and when the games folder itself was replaced. An id may be of a game
-    that is gone, or of none. Calls come on the event loop, at most a few per second. What happens
-    below a reserved name does not count, only whether there is a `local`. Where the system cannot
-    notify, one line on stderr says so, and everything is reported every 2 seconds.
+    `rescan_every` seconds, and when the games folder itself was replaced. An id may belong to a
+    deleted game, or to no game. Calls come on the event loop, at most a few per second. Changes
+    below a reserved name are ignored, except whether `local` exists. If the system cannot notify,
+    stderr gets one line, and everything is reported every 2 seconds.
     """
     loop = asyncio.get_running_loop()
     stop = threading.Event()
@@ -64,12 +65,12 @@ async def watch_library(
             on_change(games)
 
     def report(games: frozenset[str]) -> None:
-        # RuntimeError: the loop was closed just now, and nobody waits for this any more.
+        # RuntimeError: the loop was just closed, and nobody waits for this any more.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(deliver, games)
 
     watcher = _Watcher(games_dir, report, stop, rescan_every)
-    # A thread of its own, for it lives as long as the peer; it ends within a step of `stop`.
+    # A thread of its own, because it lives as long as the peer. It ends within a step of `stop`.
     executor = ThreadPoolExecutor(1, thread_name_prefix="watch-library")
     try:
         await loop.run_in_executor(executor, watcher.run)
@@ -79,7 +80,7 @@ async def watch_library(
 
 
 def changed_games(base: Path, changes: Iterable[_Change]) -> frozenset[str]:
-    """Return the ids of the games below `base` that raw changes (kind, path) are about."""
+    """Return the ids of the games below `base` that raw changes (kind, path) affect."""
     games = set()
     for kind, text in changes:
         game_id, *inside = _parts_below(base, text) or ("",)
@@ -94,23 +95,23 @@ def changed_games(base: Path, changes: Iterable[_Change]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Watch:
-    """The folders that are watched, and the object that does."""
+    """The watched folders, and the object that watches them."""
 
     base: Path
     identity: tuple[int, int]
     notify: "RustNotify"
 
     def outdated_by(self, changes: Iterable[_Change]) -> bool:
-        """Tell whether folders came that must be watched too; the watch of one gone ends itself."""
+        """Tell whether there are new folders to watch; that of a deleted folder ends itself."""
         return any(kind != _MODIFIED and self._is_new_folder(text) for kind, text in changes)
 
     def _is_new_folder(self, text: str) -> bool:
         reserved = any(map(is_reserved, _parts_below(self.base, text)[1:2]))
-        return not reserved and Path(text).is_dir()
+        return not reserved and os.path.isdir(text)  # noqa: PTH112 - Path.is_dir raises in 3.11
 
 
 class _Watcher:
-    """What the thread does. `report` may be called from it; `stop` ends it."""
+    """The body of the thread. It calls `report`; `stop` ends it."""
 
     def __init__(
         self,
@@ -135,31 +136,36 @@ class _Watcher:
                     self._rescan()
                 watch = self._follow(watch)
             except (FileNotFoundError, NotADirectoryError):
-                # Gone, or between two folders of that name: there may be one in a moment.
+                # Gone, or between two folders of that name, so one may be there in a moment.
                 if watch is not None:
                     watch = None
                     self._rescan()
                 self._stop.wait(_MISSING_RETRY_SECONDS)
             except (OSError, RuntimeError, UnicodeError) as error:
-                # The system's limits on watches and watchers come as either of the first two; the
-                # third is a path that is not valid Unicode.
+                # Limits on watches and watchers raise either of the first two; the third is a path
+                # that is not valid Unicode.
                 watch = None
-                self._tell_blind(error)
+                self._report_blind(error)
                 self._rescan()
                 self._stop.wait(min(self._rescan_every, _BLIND_RESCAN_SECONDS))
 
     def _follow(self, watch: _Watch) -> _Watch | None:
-        """Wait once for changes and report them; return the watch to go on with, None for anew."""
+        """Wait once for changes and report them; return the next watch, None to start anew."""
         timeout = min(_IDENTITY_SECONDS, max(self._next_rescan - time.monotonic(), 0.001))
-        changes = watch.notify.watch(_GATHER_MS, _STEP_MS, int(timeout * 1000) or 1, self._stop)
+        try:
+            changes = watch.notify.watch(_GATHER_MS, _STEP_MS, int(timeout * 1000) or 1, self._stop)
+        except RuntimeError:
+            # The notification has a name that is not UTF-8, and hides what else happened just then.
+            self._stop.wait(_MISSING_RETRY_SECONDS)
+            return None
         if _identity(self._games_dir) != watch.identity:
             return None
         if isinstance(changes, set) and changes:
             if any(text == str(watch.base) and kind != _MODIFIED for kind, text in changes):
                 return None
             if watch.outdated_by(changes):
-                # The new watch stands before the old one is read for the last time and dropped,
-                # so that no change falls between them.
+                # Open the new watch before the old one is read for the last time and dropped, so
+                # that no change is missed in between.
                 newer = _open_watch(self._games_dir)
                 changes |= _read_rest(watch.notify)
                 watch = newer
@@ -174,7 +180,7 @@ class _Watcher:
         self._next_rescan = time.monotonic() + self._rescan_every
         self._report(_EVERYTHING)
 
-    def _tell_blind(self, error: Exception) -> None:
+    def _report_blind(self, error: Exception) -> None:
         if not self._told_blind:
             self._told_blind = True
             print(
@@ -185,16 +191,16 @@ class _Watcher:
 
 
 def _open_watch(games_dir: Path) -> _Watch:
-    """Watch the folders there are now. Raises OSError and RuntimeError as the system has it."""
-    from watchfiles._rust_notify import RustNotify  # late: not needed for the peer to be ready
+    """Watch the existing folders. Raises OSError or RuntimeError, depending on the system."""
+    from watchfiles._rust_notify import RustNotify  # imported late: not needed to be ready
 
     for attempts_left in reversed(range(_OPEN_ATTEMPTS)):
         base = games_dir.resolve(strict=True)
         identity = _identity(base)
         folders = _folders(base)
         notify = RustNotify(sorted(folders), False, False, 300, False, True)
-        # A folder made in between would go unwatched; then look again. Where folders come without
-        # end, the rescan is the net.
+        # A folder created meanwhile would not be watched, so check again. If folders keep
+        # appearing, the rescan is the net.
         if not attempts_left or (_folders(base) == folders and _identity(games_dir) == identity):
             break
         notify.close()
@@ -208,8 +214,8 @@ def _folders(base: Path) -> frozenset[str]:
             root = base / check_game_id(entry.name)
         except UnsafeName:
             continue
-        if entry.is_dir():
-            folders.update(map(str, served_folders(root)))
+        # An unreadable folder cannot be watched; the slow rescan notices when that changes.
+        folders.update(map(str, look_through(root).folders))
     return frozenset(folders)
 
 

@@ -1,7 +1,8 @@
-"""What goes out unasked."""
+"""The peer's events."""
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from headless.envelope import Event
 from peer_cli.messages.values import (
     ActiveOperation,
     DeliveredRange,
@@ -9,18 +10,11 @@ from peer_cli.messages.values import (
     LocalGameRow,
     SourceRow,
     Throughput,
-    Value,
 )
 
 
-class Event(Value, frozen=True):
-    """Base of all events; the fields of each are its `data`."""
-
-    event: ClassVar[str]
-
-
 class LocalPeerReady(Event, frozen=True):
-    """The first event: from here on others can connect."""
+    """The first event: from now on other peers can connect."""
 
     event: ClassVar[str] = "local-peer-ready"
     peer_id: str
@@ -30,14 +24,15 @@ class LocalPeerReady(Event, frozen=True):
 
 
 class LocalLibraryChanged(Event, frozen=True):
-    """The own library, whole, after a change."""
+    """This peer's complete library after a change."""
 
     event: ClassVar[str] = "local-library-changed"
+    state_of: ClassVar[tuple[str, ...] | None] = ()
     games: list[LocalGameRow]
 
 
 class PeerConnected(Event, frozen=True):
-    """A peer is known now, or is reached at a new address."""
+    """A peer became known, or has a new address."""
 
     event: ClassVar[str] = "peer-connected"
     peer_id: str
@@ -46,7 +41,7 @@ class PeerConnected(Event, frozen=True):
 
 
 class PeerDisconnected(Event, frozen=True):
-    """A peer is gone, and with it what only it had."""
+    """A peer is gone, and with it the games that only it had."""
 
     event: ClassVar[str] = "peer-disconnected"
     peer_id: str
@@ -56,15 +51,16 @@ class PeerDisconnected(Event, frozen=True):
 
 
 class RemoteLibraryChanged(Event, frozen=True):
-    """A peer advertises another library than before."""
+    """A peer advertises a changed library."""
 
     event: ClassVar[str] = "remote-library-changed"
+    state_of: ClassVar[tuple[str, ...] | None] = ("peer_id",)
     peer_id: str
     game_count: int
 
 
 class ActiveOperationsChanged(Event, frozen=True):
-    """What is being done now."""
+    """The operations that are active now."""
 
     event: ClassVar[str] = "active-operations-changed"
     active_operations: list[ActiveOperation]
@@ -79,7 +75,7 @@ class GotGameFiles(Event, frozen=True):
 
 
 class DownloadBegin(Event, frozen=True):
-    """Bytes begin to flow."""
+    """The transfer of bytes starts."""
 
     event: ClassVar[str] = "download-begin"
     game_id: str
@@ -88,9 +84,10 @@ class DownloadBegin(Event, frozen=True):
 
 
 class DownloadProgress(Event, frozen=True):
-    """At the start, at the end, and at most every 500 ms between."""
+    """Progress: at the start, at the end, and at most every 500 ms in between."""
 
     event: ClassVar[str] = "download-progress"
+    state_of: ClassVar[tuple[str, ...] | None] = ("game_id",)
     game_id: str
     downloaded_bytes: int
     total_bytes: int
@@ -99,7 +96,7 @@ class DownloadProgress(Event, frozen=True):
 
 
 class DownloadChunkFinished(Event, frozen=True):
-    """A chunk is verified; `peer_id` delivered its last byte, `ranges` says who delivered what."""
+    """A chunk is verified; `peer_id` sent its last byte, `ranges` says who sent what."""
 
     event: ClassVar[str] = "download-chunk-finished"
     game_id: str
@@ -140,6 +137,18 @@ class DownloadCancelled(Event, frozen=True):
 
     event: ClassVar[str] = "download-cancelled"
     game_id: str
+
+
+class SourceBanned(Event, frozen=True):
+    """A source delivered wrong bytes, or made no progress.
+
+    It is not asked for this game again until it advertises a change.
+    """
+
+    event: ClassVar[str] = "source-banned"
+    game_id: str
+    peer_id: str
+    reason: str
 
 
 class InstallBegin(Event, frozen=True):
@@ -200,16 +209,7 @@ class RemoveFailed(Event, frozen=True):
 EVENTS: tuple[type[Event], ...] = (
     LocalPeerReady, LocalLibraryChanged, PeerConnected, PeerDisconnected, RemoteLibraryChanged,
     ActiveOperationsChanged, GotGameFiles, DownloadBegin, DownloadProgress, DownloadChunkFinished,
-    DownloadFinished, DownloadFailed, DownloadPeersGone, DownloadCancelled, InstallBegin,
-    InstallFinished, InstallFailed, UninstallFinished, UninstallFailed, RemoveFinished,
-    RemoveFailed,
+    DownloadFinished, DownloadFailed, DownloadPeersGone, DownloadCancelled, SourceBanned,
+    InstallBegin, InstallFinished, InstallFailed, UninstallFinished, UninstallFailed,
+    RemoveFinished, RemoveFailed,
 )  # fmt: skip
-
-
-class EventLine(Value, frozen=True, tag_field="type", tag="event"):
-    """An event; `seq` is gapless from 0, `ts` unix seconds."""
-
-    event: str
-    seq: int
-    ts: float
-    data: Any

@@ -1,8 +1,7 @@
-"""What goes out in answer to a command."""
+"""The peer's replies to commands."""
 
-from typing import TypeAlias
-
-from peer_cli.messages.commands import JsonScalar
+from headless.envelope import Command, Empty, Value
+from peer_cli.messages import commands
 from peer_cli.messages.values import (
     ActiveOperation,
     Limits,
@@ -10,16 +9,11 @@ from peer_cli.messages.values import (
     Operation,
     PeerRow,
     RemoteGameRow,
-    Value,
 )
 
 
-class Empty(Value, frozen=True):
-    """Done, nothing more to say."""
-
-
 class Accepted(Value, frozen=True):
-    """The operation has been accepted; its outcome is an event."""
+    """The operation was accepted; a terminal event reports its outcome."""
 
     game_id: str
     operation: Operation
@@ -84,47 +78,19 @@ class SetGamesDirResult(Value, frozen=True):
     path: str
 
 
-Result: TypeAlias = (
-    Empty
-    | Accepted
-    | StatusResult
-    | ListPeersResult
-    | ListGamesResult
-    | ConnectResult
-    | WaitPeersResult
-    | PlayResult
-    | SetGamesDirResult
-    | Limits
-)
-RESULTS: dict[str, type[Value]] = {
-    "status": StatusResult,
-    "list-peers": ListPeersResult,
-    "list-games": ListGamesResult,
-    "connect": ConnectResult,
-    "wait-peers": WaitPeersResult,
-    "download": Accepted,
-    "stream-install": Accepted,
-    "cancel-download": Empty,
-    "install": Accepted,
-    "uninstall": Accepted,
-    "remove": Accepted,
-    "play": PlayResult,
-    "set-games-dir": SetGamesDirResult,
-    "set-limits": Limits,
-    "shutdown": Empty,
+RESULTS: dict[type[Command], type[Value]] = {
+    commands.Status: StatusResult,
+    commands.ListPeers: ListPeersResult,
+    commands.ListGames: ListGamesResult,
+    commands.Connect: ConnectResult,
+    commands.WaitPeers: WaitPeersResult,
+    commands.Download: Accepted,
+    commands.StreamInstall: Accepted,
+    commands.CancelDownload: Empty,
+    commands.Install: Accepted,
+    commands.Uninstall: Accepted,
+    commands.Remove: Accepted,
+    commands.Play: PlayResult,
+    commands.SetGamesDir: SetGamesDirResult,
+    commands.SetLimits: Limits,
 }
-
-
-class ResultLine(Value, frozen=True, tag_field="type", tag="result"):
-    """A reply to a command that was carried out or accepted."""
-
-    id: JsonScalar
-    data: Result
-
-
-class ErrorLine(Value, frozen=True, tag_field="type", tag="error"):
-    """A reply to a command that was refused."""
-
-    id: JsonScalar
-    error: str
-    code: str

@@ -1,20 +1,18 @@
-"""What replies and events are made of."""
+"""The values that replies and events consist of."""
 
 from typing import Literal, TypeAlias
 
 import msgspec
+
+from headless.envelope import Value
 
 Operation: TypeAlias = Literal[
     "Downloading", "StreamInstalling", "Installing", "Uninstalling", "Removing"
 ]
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of everything that is sent."""
-
-
 class ActiveOperation(Value, frozen=True):
-    """A game and what is being done with it."""
+    """A game and the operation on it."""
 
     game_id: str
     operation: Operation
@@ -49,7 +47,11 @@ class PeerRow(Value, frozen=True):
 
 
 class LocalGameRow(Value, frozen=True):
-    """A game in the own library."""
+    """A game in this peer's library.
+
+    `problem` is present when something in the game cannot be read or named; then the game is not
+    advertised.
+    """
 
     id: str
     version: str | None
@@ -57,6 +59,7 @@ class LocalGameRow(Value, frozen=True):
     installed: bool
     availability: str
     size: int
+    problem: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class RemoteGameRow(Value, frozen=True):
@@ -76,7 +79,7 @@ class FileDescription(Value, frozen=True):
 
 
 class SourceRow(Value, frozen=True):
-    """A peer that a download may draw from."""
+    """A peer that a download may use."""
 
     peer_id: str
     addr: str

@@ -1,1 +1,3 @@
-"""Control sessions between peers: frames, handshake, liveness, and who is known."""
+"""Control sessions between peers: frames, handshake, liveness, and the table of known peers."""
+
+PROTOCOL_VERSION = 2

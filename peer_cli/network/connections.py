@@ -1,30 +1,43 @@
-"""Opens and accepts control sessions, and keeps the table of known peers in step with them."""
+"""Opens and accepts control sessions, and keeps the table of known peers up to date."""
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
-from peer_cli.network import handshake, wire
-from peer_cli.network.address import Address
-from peer_cli.network.certificate import client_tls
-from peer_cli.network.handshake import HandshakeError, LocalParty, RemoteParty
+from headless.errors import CodedError
+from network import handshake
+from network.address import Address
+from network.certificate import client_tls
+from network.handshake import HandshakeError, LocalParty, RemoteParty
+from network.message_rate import MessageRate
+from network.places import Places
+from network.streams import accept_tls, open_tls
+from network.turns import Turns
+from peer_cli.network import wire
 from peer_cli.network.peers import KnownPeers
-from peer_cli.network.session import EndReason, Question, Session
+from peer_cli.network.session import DeniedError, EndReason, Question, Session
 
 CONNECT_TIMEOUT_S = 5.0
 LIBRARY_TIMEOUT_S = 5.0
 
+MAX_CALLERS = 192  # sessions that other peers opened
+MAX_CALLERS_PER_ADDRESS = 32
+MAX_LARGE_ANSWERS = 8
+MAX_LARGE_PER_ADDRESS = 2
+MAX_MESSAGES_PER_S = 100  # from one address
+LIBRARY_PAUSE_S = 0.1
 
-class ConnectError(Exception):
-    """No session could be opened. `code` is kebab-case; the text names address and cause."""
 
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
+class ConnectError(CodedError):
+    """No session could be opened; the text names address and cause."""
 
 
 class Connections:
@@ -39,33 +52,37 @@ class Connections:
         *,
         advertised: Callable[[], Awaitable[list[wire.Game]]],
         answer: Callable[[Session, Question], Awaitable[wire.Answer]],
+        caught_up: Callable[[], Awaitable[None]],
     ) -> None:
         self._party = party
         self._own_address = own_address
         self._peers = peers
         self._advertised = advertised
         self._answer = answer
+        self._caught_up = caught_up
         self._server_tls = server_tls
         self._client_tls = client_tls()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sessions: set[Session] = set()
+        self._sessions: dict[Session, asyncio.Event] = {}  # set when the library must be sent
+        self._library_turns = Turns()
+        self._large_answers: Counter[str] = Counter()  # by IP
+        self._callers: Places[Session] = Places(MAX_CALLERS, MAX_CALLERS_PER_ADDRESS)
+        self._rates: WeakValueDictionary[str, MessageRate] = WeakValueDictionary()  # by IP
         self._closing = False
 
     async def connect(self, address: Address) -> Session:
-        """Open a session; returns once both sides' libraries are under way and theirs is here.
+        """Open a session; returns once this side's library is being sent and theirs has arrived.
 
         Raises ConnectError.
         """
+        if ipaddress.ip_address(address.ip).is_unspecified or not address.port:
+            raise ConnectError("bad-address", f"no peer can have the address {address}")
         if address == self._own_address:
             raise ConnectError("self-connect", "cannot connect peer to itself")
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                reader, writer = await asyncio.open_connection(
-                    address.ip,
-                    address.port,
-                    ssl=self._client_tls,
-                    local_addr=self._source_for(address),
-                )
+            reader, writer = await open_tls(
+                address, self._own_address.ip, self._client_tls, CONNECT_TIMEOUT_S
+            )
         except TimeoutError:
             raise ConnectError(
                 "unreachable", f"cannot connect to {address}: no answer for {CONNECT_TIMEOUT_S:g} s"
@@ -96,24 +113,24 @@ class Connections:
             session.abort("timeout")
         if session.ended:
             raise ConnectError(
-                "handshake-failed", f"{address} ended the session before it told its library"
+                "handshake-failed", f"{address} ended the session before it sent its library"
             )
         return session
 
     async def accept(self, connection: socket.socket, origin: Address) -> None:
-        """Take up a connection whose first byte was TLS's; returns when it is a session or gone."""
+        """Accept a connection that begins with TLS; returns when it is a session or closed."""
         if self._closing:
             connection.close()
             return
         await self._accept(connection, origin)
 
     def broadcast_library(self) -> None:
-        """Tell every connected peer what is advertised now."""
-        for session in self._sessions:
-            self._spawn(self._send_library(session))
+        """Send the current library to every connected peer as soon as it can take it."""
+        for due in self._sessions.values():
+            due.set()
 
     async def close(self) -> None:
-        """Say goodbye to everybody; returns when that has left, or after a second."""
+        """Say goodbye to all peers; returns when that is sent, or after a second."""
         self._closing = True
         sessions = list(self._sessions)
         for session in sessions:
@@ -123,43 +140,66 @@ class Connections:
         for task in self._tasks:
             task.cancel()
 
-    def on_library(self, session: Session, games: list[wire.Game]) -> None:
-        """Take what a peer advertises (called by its session)."""
-        self._peers.update_library(session, games)
+    async def on_library(self, session: Session, games: list[wire.Game]) -> None:
+        """Take a peer's library (called by its session), rationed per address."""
+        async with self._library_turns.turn(session.addr.ip):
+            for peer in self._peers.update_library(session, games):
+                for one in list(peer.sessions):
+                    one.end_with("busy", "The libraries of all peers are too large together.")
+
+    @contextlib.contextmanager
+    def large_answer(self, session: Session) -> Iterator[None]:
+        """Reserve a place for a large answer while it is sent. Raises DeniedError."""
+        taken = self._large_answers
+        if taken.total() >= MAX_LARGE_ANSWERS or taken[session.addr.ip] >= MAX_LARGE_PER_ADDRESS:
+            raise DeniedError("busy", "Too many large answers are being sent.")
+        taken[session.addr.ip] += 1
+        try:
+            yield
+        finally:
+            taken[session.addr.ip] -= 1
+            if not taken[session.addr.ip]:
+                del taken[session.addr.ip]
 
     async def answer(self, session: Session, question: Question) -> wire.Answer:
         """Answer a peer's request (called by its session)."""
         return await self._answer(session, question)
 
-    def _source_for(self, address: Address) -> tuple[str, int] | None:
-        """Return the local end to connect from: the address that others know this peer by."""
-        own, other = ipaddress.ip_address(self._own_address.ip), ipaddress.ip_address(address.ip)
-        if own.version != other.version or own.is_loopback != other.is_loopback:
-            return None
-        return (self._own_address.ip, 0)
-
     async def _accept(self, connection: socket.socket, origin: Address) -> None:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        try:
-            transport, _ = await loop.connect_accepted_socket(
-                lambda: protocol,
-                connection,
-                ssl=self._server_tls,
-                ssl_handshake_timeout=handshake.HANDSHAKE_TIMEOUT_S,
-            )
-        except (OSError, ssl.SSLError):
-            connection.close()
+        streams = await accept_tls(connection, self._server_tls, handshake.HANDSHAKE_TIMEOUT_S)
+        if streams is None:
             return
-        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        reader, writer = streams
+        remote: RemoteParty | None = None
         try:
             async with asyncio.timeout(handshake.HANDSHAKE_TIMEOUT_S):
-                remote = await handshake.accept_handshake(reader, writer, self._party)
-        except (HandshakeError, OSError, EOFError, wire.WireError, TimeoutError):
+                remote = await handshake.accept_handshake(
+                    reader, writer, self._party, partial(self._admit, ip=origin.ip)
+                )
+        except HandshakeError:
+            # So that the refusal arrives. Until then the connection counts as a stranger.
             writer.close()
-            return
-        self._open(reader, writer, remote, Address(origin.ip, remote.port), outbound=False)
+            with contextlib.suppress(OSError, TimeoutError):
+                await writer.wait_closed()
+        except (OSError, EOFError, wire.WireError, TimeoutError):
+            pass
+        finally:
+            if remote is None:
+                writer.transport.abort()
+        if remote is not None:
+            self._open(reader, writer, remote, Address(origin.ip, remote.port), outbound=False)
+
+    async def _admit(self, remote: RemoteParty, ip: str) -> None:
+        """Make room for a proven peer, or raise HandshakeError."""
+        await self._caught_up()  # this emits events, so wait for the reader
+        if self._peers.get(remote.peer_id) is not None:
+            return  # it replaces its older session
+        try:
+            in_the_way = self._callers.newest_to_evict(ip)
+        except LookupError as error:
+            raise HandshakeError("busy", f"No further peer can be accepted: {error}.") from None
+        if in_the_way is not None:
+            in_the_way.abort("connection-lost")
 
     def _open(
         self,
@@ -170,11 +210,16 @@ class Connections:
         *,
         outbound: bool,
     ) -> Session:
-        session = Session(reader, writer, remote, address, outbound=outbound, handler=self)
-        self._sessions.add(session)
+        rate = self._rates.setdefault(address.ip, MessageRate(MAX_MESSAGES_PER_S))
+        session = Session(
+            reader, writer, remote, address, outbound=outbound, handler=self, rate=rate
+        )
+        self._sessions[session] = asyncio.Event()
+        if not outbound:
+            self._callers.add(session, address.ip)
         self._peers.add(session)
         self._spawn(self._run(session))
-        self._spawn(self._send_library(session))
+        self._spawn(self._send_library(session, self._sessions[session]))
         return session
 
     async def _run(self, session: Session) -> None:
@@ -182,11 +227,18 @@ class Connections:
         try:
             reason = await session.run()
         finally:
-            self._sessions.discard(session)
+            del self._sessions[session]
+            self._callers.remove(session, session.addr.ip)
             self._peers.remove(session, reason)
 
-    async def _send_library(self, session: Session) -> None:
-        session.send(wire.Library(games=await self._advertised()))
+    async def _send_library(self, session: Session, due: asyncio.Event) -> None:
+        """Send one peer the library now and after changes: the newest one only."""
+        while not session.ended:
+            due.clear()
+            games = wire.fitting_games(await self._advertised())
+            await session.send_large(wire.Library(games=games))
+            await asyncio.sleep(LIBRARY_PAUSE_S)  # changes come in bursts
+            await due.wait()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -1,51 +1,69 @@
-"""Who is known: one entry per peer id, whatever addresses and sessions it had.
+"""The table of known peers: one entry per peer id, whatever its addresses and sessions.
 
-A peer is known while it has a session. Both sides may have connected at once, and a peer that came
-back may be here before its old connection is found dead; so an entry holds sessions, and the
-newest speaks for the peer.
+A peer is known while it has a session. Both sides may connect at once, and a restarted peer may
+connect before its old connection is found dead. So an entry may hold several sessions, and the
+newest one represents the peer.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from headless.envelope import Event
+from network.address import Address
 from peer_cli import messages
 from peer_cli.catalog import Catalog
 from peer_cli.network import wire
-from peer_cli.network.address import Address
 from peer_cli.network.session import EndReason, Session
+
+MAX_LIBRARY_BYTES = 32 << 20
+MAX_LIBRARY_BYTES_PER_ADDRESS = 8 << 20
+_GAME_BYTES = 200  # of memory, per game besides its texts
 
 
 @dataclass(slots=True)
 class KnownPeer:
-    """A peer with its newest library; `sessions` are in order of age and never empty."""
+    """A peer with its newest library; `sessions` has the oldest first and is never empty."""
 
     peer_id: str
     name: str
     sessions: list[Session] = field(default_factory=list)
     games: dict[str, wire.Game] = field(default_factory=dict)
+    library_bytes: int = 0  # of memory, estimated
 
     @property
     def session(self) -> Session:
-        """The session that speaks for the peer."""
+        """The newest session, which represents the peer."""
         return self.sessions[-1]
 
     @property
     def addr(self) -> Address:
-        """Where the peer listens, as the newest session knows."""
+        """Where the peer listens, according to the newest session."""
         return self.session.addr
 
 
 def is_source(game: wire.Game | None, catalog: Catalog) -> bool:
-    """Apply the rule of the catalog: `Ready` at exactly the catalog's version."""
+    """Tell whether a peer's game is eligible: `Ready` at exactly the catalog's version."""
     if game is None or game.id not in catalog:
         return False
     return game.availability == "Ready" and game.version == catalog[game.id].version
 
 
-class KnownPeers:
-    """The table of known peers. Changes are told by events, in order, once each."""
+def _total_bytes(peers: list[KnownPeer]) -> int:
+    return sum(peer.library_bytes for peer in peers)
 
-    def __init__(self, emit: Callable[[messages.Event], None]) -> None:
+
+def _bytes_of(games: list[wire.Game]) -> int:
+    return sum(
+        _GAME_BYTES + sum(map(sys.getsizeof, (game.id, game.version, game.availability)))
+        for game in games
+    )
+
+
+class KnownPeers:
+    """The table of known peers. Emits one event per change, in order."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
         self._peers: dict[str, KnownPeer] = {}
         self._watchers: set[Callable[[], None]] = set()
@@ -58,7 +76,7 @@ class KnownPeers:
         return sorted(self._peers.values(), key=lambda peer: peer.addr.sort_key())
 
     def get(self, peer_id: str) -> KnownPeer | None:
-        """Return the entry of an id, if it is known."""
+        """Return the entry of an id, None if it is unknown."""
         return self._peers.get(peer_id)
 
     def sources(self, game_id: str, catalog: Catalog) -> list[KnownPeer]:
@@ -66,12 +84,12 @@ class KnownPeers:
         return [peer for peer in self.all() if is_source(peer.games.get(game_id), catalog)]
 
     def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
-        """Call `watcher` after each change; returns what ends that."""
+        """Call `watcher` after each change; returns a function that ends this."""
         self._watchers.add(watcher)
         return lambda: self._watchers.discard(watcher)
 
     def add(self, session: Session) -> None:
-        """Take up a session whose handshake is done."""
+        """Add a session whose handshake is complete."""
         peer = self._peers.get(session.peer_id)
         known_addr = peer.addr if peer is not None else None
         if peer is None:
@@ -83,14 +101,14 @@ class KnownPeers:
             self._emit(
                 messages.PeerConnected(peer_id=peer.peer_id, name=peer.name, addr=str(session.addr))
             )
-        for old in superseded:  # its end is no loss: the peer has a newer one
+        for old in superseded:  # no event: the peer has a newer session
             old.abort("connection-lost")
         self._changed()
 
     def remove(self, session: Session, reason: EndReason) -> None:
-        """Drop an ended session, and the peer with its last one.
+        """Remove an ended session, and the peer with its last session.
 
-        A goodbye is the peer's, not the session's: it ends them all.
+        A goodbye comes from the peer, not the session, so it ends all sessions.
         """
         peer = self._peers.get(session.peer_id)
         if peer is None or session not in peer.sessions:
@@ -109,17 +127,42 @@ class KnownPeers:
         )
         self._changed()
 
-    def update_library(self, session: Session, games: list[wire.Game]) -> None:
-        """Take what a peer advertises; told only when it differs from before."""
+    def update_library(self, session: Session, games: list[wire.Game]) -> list[KnownPeer]:
+        """Replace a peer's library; emits an event only if it changed.
+
+        Returns the peers that must be dropped because all libraries together are now too large.
+        """
         peer = self._peers.get(session.peer_id)
         if peer is None or session not in peer.sessions:
-            return
+            return []
         library = {game.id: game for game in games}
         if library == peer.games and session.library_known.is_set():
-            return
+            return []
         peer.games = library
+        peer.library_bytes = _bytes_of(games)
         self._emit(messages.RemoteLibraryChanged(peer_id=peer.peer_id, game_count=len(peer.games)))
         self._changed()
+        return self._over_limit(peer)
+
+    def _over_limit(self, newest: KnownPeer) -> list[KnownPeer]:
+        """Return the peers to drop after the newest change, by the memory of their libraries.
+
+        If an address has too much, that is the peer that changed. If all together have too much, it
+        is the peer with the largest library, of the address that has the most.
+        """
+        crowds: dict[str, list[KnownPeer]] = {}
+        for peer in self._peers.values():
+            crowds.setdefault(peer.addr.ip, []).append(peer)
+        own = crowds[newest.addr.ip]
+        leaving: list[KnownPeer] = []
+        if _total_bytes(own) > MAX_LIBRARY_BYTES_PER_ADDRESS:
+            own.remove(newest)
+            leaving.append(newest)
+        while sum(map(_total_bytes, crowds.values())) > MAX_LIBRARY_BYTES:
+            crowd = max(crowds.values(), key=_total_bytes)
+            leaving.append(max(crowd, key=lambda peer: peer.library_bytes))
+            crowd.remove(leaving[-1])
+        return leaving
 
     def _changed(self) -> None:
         for watcher in list(self._watchers):

@@ -1,68 +1,59 @@
 """The wire protocol's messages and frames (docs/wire-protocol.md).
 
-A frame is a big-endian u32 length and a msgpack map whose `type` names the message. Everything
-from the network is bounded and decoded into these structs, or refused with a WireError.
+A frame is a big-endian u32 length and a msgpack map whose `type` names the message. Everything from
+the network is bounded and decoded into these structs, or rejected with a WireError.
 """
 
 import asyncio
-from typing import Annotated, TypeAlias, TypeVar
+from collections.abc import Callable
+from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
+from network.frames import (
+    MAX_FRAME,
+    Bytes32,
+    Message,
+    Sentence,
+    WireError,
+    check_length,
+    clean,
+    decode,
+    encode_frame,
+)
+from network.handshake import HandshakeMessage, Hello, Proof, Refused, read_handshake_message
+
+# Of the frames and the handshake, what the users of these messages need with them.
+__all__ = [
+    "MAX_FRAME",
+    "HandshakeMessage",
+    "Hello",
+    "Message",
+    "Proof",
+    "Refused",
+    "WireError",
+    "encode_frame",
+    "read_handshake_message",
+]
+
 DATA_MAGIC = b"LSD1"  # opens a data connection; a control session opens with TLS's 0x16
 TICKET_BYTES = 32
 
-# A stranger gets little; an authenticated peer may send a big manifest: 32 MiB of frame tell of
-# 4 TiB of game.
-MAX_HANDSHAKE_FRAME = 64 << 10
-MAX_FRAME = 32 << 20
+MAX_LIBRARY_FRAME = 1 << 20
+MAX_LIBRARY_GAMES = 10_000
+# 16 MiB of frame describe 2 TiB of game.
+LARGER_FRAMES = {
+    "library": MAX_LIBRARY_FRAME,
+    "open-transfer": 1 << 20,
+    "manifest": 16 << 20,
+}
 MAX_RANGES = 1024
 
-Bytes32: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Bytes64: TypeAlias = Annotated[bytes, Meta(min_length=64, max_length=64)]
-Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 GameId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
-Version: TypeAlias = Annotated[str, Meta(max_length=4096)]  # as long as library.scan takes them
+Version: TypeAlias = Annotated[str, Meta(max_length=4096)]  # the limit of library.scan
 Size: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 RelativePath: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4096)]
-Sentence: TypeAlias = Annotated[str, Meta(max_length=1000)]
-
-
-class WireError(Exception):
-    """The other side broke the protocol; the text says how."""
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """Base of all messages."""
-
-
-class Hello(Message, frozen=True, tag="hello"):
-    """The first message of either side. `port` is where the sender listens (TCP)."""
-
-    protocol: int
-    public_key: Bytes32
-    nonce: Bytes32
-    name: Name
-    port: Annotated[int, Meta(ge=1, le=65535)]
-
-
-class Proof(Message, frozen=True, tag="proof"):
-    """Proves the key of the hello, and knowledge of the swarm key, for this very session."""
-
-    signature: Bytes64
-    swarm: Bytes32
-
-
-class Welcome(Message, frozen=True, tag="welcome"):
-    """The accepting side took the proof; the session is open."""
-
-
-class Refused(Message, frozen=True, tag="refused"):
-    """The handshake ends here. `code` is kebab-case."""
-
-    code: Annotated[str, Meta(max_length=100)]
-    reason: Sentence
 
 
 class Game(Message, frozen=True, tag="game"):
@@ -75,30 +66,54 @@ class Game(Message, frozen=True, tag="game"):
     installed: bool
     size: Size
 
+    def __post_init__(self) -> None:
+        """Clean texts that are shown to people."""
+        clean(self, "id", "version", "availability")
+
 
 class Library(Message, frozen=True, tag="library"):
-    """All that the sender advertises, whole, at the start of a session and at each change."""
+    """Everything that the sender advertises, sent at the start of a session and at each change."""
 
-    games: Annotated[list[Game], Meta(max_length=100_000)]
+    games: Annotated[list[Game], Meta(max_length=MAX_LIBRARY_GAMES)]
 
 
 class Ping(Message, frozen=True, tag="ping"):
-    """Sent every second by either side: silence is how a frozen peer shows."""
+    """Sent every second by both sides: a peer that is silent is frozen."""
 
 
 class Goodbye(Message, frozen=True, tag="goodbye"):
-    """The sender leaves on purpose."""
+    """The sender is shutting down."""
 
 
 class GetManifest(Message, frozen=True, tag="get-manifest"):
-    """Ask what files the game has. Answered by any number of Hashing, then ManifestReply."""
+    """Ask for a game's files. Answered by any number of Hashing, then ManifestReply."""
 
     request: int
     game_id: GameId
 
 
+class GetDigest(Message, frozen=True, tag="get-digest"):
+    """Ask for the digest of a game's manifest. Answered by any number of Hashing, then Digest."""
+
+    request: int
+    game_id: GameId
+
+
+class Digest(Message, frozen=True, tag="digest"):
+    """The BLAKE3 of the manifest that GetManifest would return, and of its attributes.
+
+    See transfer.manifest.Manifest.
+    """
+
+    request: int
+    game_id: GameId
+    version: Version
+    digest: Bytes32
+    attributes: Bytes32
+
+
 class Hashing(Message, frozen=True, tag="hashing"):
-    """The manifest is still being made: `done` of `total` bytes are hashed."""
+    """The manifest is not ready yet: `done` of `total` bytes are hashed."""
 
     request: int
     done: Size
@@ -106,11 +121,17 @@ class Hashing(Message, frozen=True, tag="hashing"):
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file of a manifest: its BLAKE3 hashes, one per block of 4 MiB, none when it is empty."""
+    """A file of a manifest: its BLAKE3 hashes, one per block of 4 MiB, none if it is empty.
+
+    `executable` is the owner's bit. `mtime_ns` is the modification time in nanoseconds since 1970,
+    0 if it is unknown.
+    """
 
     path: RelativePath
     size: Size
     blocks: list[Bytes32]
+    executable: bool = False
+    mtime_ns: Size = 0
 
 
 class ManifestReply(Message, frozen=True, tag="manifest"):
@@ -119,7 +140,7 @@ class ManifestReply(Message, frozen=True, tag="manifest"):
     request: int
     game_id: GameId
     version: Version
-    files: Annotated[list[File], Meta(max_length=1_000_000)]
+    files: Annotated[list[File], Meta(max_length=200_000)]
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -131,12 +152,13 @@ class Range(msgspec.Struct, frozen=True):
 
 
 class OpenTransfer(Message, frozen=True, tag="open-transfer"):
-    """Ask for a ticket to these ranges, which will be sent in this order without any framing."""
+    """Ask for a ticket to these ranges, which will be sent in this order and without framing."""
 
     request: int
     game_id: GameId
     version: Version
     ranges: Annotated[list[Range], Meta(min_length=1, max_length=MAX_RANGES)]
+    encrypt: bool = False
 
 
 class OpenStream(Message, frozen=True, tag="open-stream"):
@@ -145,71 +167,104 @@ class OpenStream(Message, frozen=True, tag="open-stream"):
     request: int
     game_id: GameId
     version: Version
+    encrypt: bool = False
 
 
 class Ticket(Message, frozen=True, tag="ticket"):
-    """Opens one data connection, once, soon, from the address of this session."""
+    """Opens one data connection, once, within seconds, from the address of this session."""
 
     request: int
     ticket: Bytes32
+    seal: Bytes32 | None = None
+
+
+class StreamTicket(Message, frozen=True, tag="stream-ticket"):
+    """Opens one data connection like a Ticket; `key` authenticates the bytes on it."""
+
+    request: int
+    ticket: Bytes32
+    key: Bytes32
+    seal: Bytes32 | None = None
 
 
 class Denied(Message, frozen=True, tag="denied"):
-    """The answer to a request that was refused. `code` is kebab-case."""
+    """The answer to a request that was denied. `code` is kebab-case."""
 
     request: int
     code: Annotated[str, Meta(max_length=100)]
     reason: Sentence
 
+    def __post_init__(self) -> None:
+        """Clean texts that are shown to people."""
+        clean(self, "code", "reason")
 
-HandshakeMessage: TypeAlias = Hello | Proof | Welcome | Refused
+
 SessionMessage: TypeAlias = (
     Library
     | Ping
     | Goodbye
+    | GetDigest
     | GetManifest
     | Hashing
+    | Digest
     | ManifestReply
     | OpenTransfer
     | OpenStream
     | Ticket
+    | StreamTicket
     | Denied
+    | Refused
 )
-Answer: TypeAlias = Hashing | ManifestReply | Ticket | Denied
+Answer: TypeAlias = Hashing | Digest | ManifestReply | Ticket | StreamTicket | Denied
 
-_M = TypeVar("_M")
-
-_ENCODER = msgspec.msgpack.Encoder()
-_HANDSHAKE: msgspec.msgpack.Decoder[HandshakeMessage] = msgspec.msgpack.Decoder(HandshakeMessage)
+_HEAD_BYTES = 64
+_PART_BYTES = 64 << 10
 _SESSION: msgspec.msgpack.Decoder[SessionMessage] = msgspec.msgpack.Decoder(SessionMessage)
 
 
-def encode_frame(message: Message) -> bytes:
-    """Return the frame of a message."""
-    payload = _ENCODER.encode(message)
-    return len(payload).to_bytes(4, "big") + payload
+def fitting_games(games: list[Game]) -> list[Game]:
+    """Return the games, or as many of the first ones as fit into one message."""
+    games = games[:MAX_LIBRARY_GAMES]
+    while len(encode_frame(Library(games=games))) > MAX_LIBRARY_FRAME:
+        games = games[: len(games) * 3 // 4]
+    return games
 
 
-async def read_handshake_message(reader: asyncio.StreamReader) -> HandshakeMessage:
-    """Read one message of the handshake. Raises WireError, or EOFError at the end."""
-    return _decode(_HANDSHAKE, await _read_frame(reader, MAX_HANDSHAKE_FRAME))
+async def read_session_message(
+    reader: asyncio.StreamReader,
+    *,
+    manifest_due: Callable[[], bool] = lambda: True,
+    heard: Callable[[], None] = lambda: None,
+) -> SessionMessage | None:
+    """Read one message of an open session; None for an unrequested manifest.
 
-
-async def read_session_message(reader: asyncio.StreamReader) -> SessionMessage:
-    """Read one message of an open session. Raises WireError, or EOFError at the end."""
-    return _decode(_SESSION, await _read_frame(reader, MAX_FRAME))
-
-
-async def _read_frame(reader: asyncio.StreamReader, limit: int) -> bytes:
+    Calls `heard` as bytes arrive. Raises WireError, or EOFError at the end.
+    """
     length = int.from_bytes(await reader.readexactly(4), "big")
-    if length > limit:
-        raise WireError(f"A frame of {length} bytes is over the limit of {limit}.")
-    return await reader.readexactly(length)
+    check_length(length, max(LARGER_FRAMES.values()))
+    parts = [await reader.readexactly(min(length, _HEAD_BYTES))]
+    kind = _kind_of(parts[0])
+    check_length(length, LARGER_FRAMES.get(kind, MAX_FRAME))
+    wanted = kind != "manifest" or manifest_due()
+    left = length - len(parts[0])
+    while left:
+        heard()
+        part = await reader.read(min(left, _PART_BYTES))
+        if not part:
+            raise EOFError
+        left -= len(part)
+        if wanted:
+            parts.append(part)
+    heard()
+    return decode(_SESSION, b"".join(parts)) if wanted else None
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[_M], payload: bytes) -> _M:
-    try:
-        return decoder.decode(payload)
-    # UnicodeDecodeError: msgspec passes it on for a string that is no UTF-8.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(f"A frame does not hold a known message: {error}.") from error
+def _kind_of(head: bytes) -> str:
+    """Return a message's type if that comes first, as it does in large messages."""
+    # A map's header has 1, 3 or 5 bytes. Both strings are short, with their length in the low bits
+    # of their first byte.
+    start = {0xDE: 3, 0xDF: 5}.get(head[0], 1) if head else 0
+    if head[start : start + 5] != b"\xa4type":
+        return ""
+    text = head[start + 5 :]
+    return text[1 : 1 + (text[0] & 0x1F)].decode(errors="replace") if text else ""

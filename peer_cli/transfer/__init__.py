@@ -1,1 +1,1 @@
-"""Moving games between peers: manifests, plans, serving, downloading, the data plane."""
+"""Moves games between peers: manifests, plans, serving, downloading, the data plane."""

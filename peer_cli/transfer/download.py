@@ -1,46 +1,32 @@
-"""One download: agree on the manifest, pull from all sources at once, verify, commit."""
+"""One download: agrees on the manifest, fetches from all sources at once, verifies, commits."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from headless.errors import CodedError
+from headless.threads import run_to_end, uncancelled
 from peer_cli import messages
 from peer_cli.catalog import CatalogEntry
-from peer_cli.network import wire
-from peer_cli.network.session import DeniedError, SessionLostError
-from peer_cli.threads import run_to_end, uncancelled
-from peer_cli.transfer.dataplane import (
-    TransferLostError,
-)
-from peer_cli.transfer.fetch import DownloadContext, Fetch, Source
-from peer_cli.transfer.manifest import (
-    Agreement,
-    Manifest,
-    ManifestError,
-    agree,
-    check_manifest,
-    chunks_of,
-)
+from peer_cli.network.session import SessionLostError
+from peer_cli.transfer.agreement import agree
+from peer_cli.transfer.dataplane import TransferLostError
+from peer_cli.transfer.fetch import DownloadContext, Fetch, Source, deserves_ban
+from peer_cli.transfer.manifest import Agreement, Manifest, chunks_of
 from peer_cli.transfer.plan import Schedule
-from peer_cli.transfer.staging import Staging, staging_of
-
-# A source that hashes a game sends news twice a second, however short the stall timeout is.
-HASHING_PATIENCE_S = 3.0
+from peer_cli.transfer.staging import NameClashError, Staging, UnsettledError, staging_of
 
 _T = TypeVar("_T")
 
 
-class DownloadError(Exception):
-    """A download that failed. `code` is kebab-case; the text says why."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
+class DownloadError(CodedError):
+    """A download that failed; the text says why."""
 
 
 class PeersGoneError(DownloadError):
-    """It failed because no source was left."""
+    """The download failed because no source is left."""
 
 
 class Download:
@@ -58,10 +44,11 @@ class Download:
         self._entry = entry
         self._sources = {source.peer_id: source for source in sources}
         self._losses: list[str] = []
+        self._lost: set[str] = set()
         self._all_lost_by_network = True
 
     async def run(self) -> messages.Throughput:
-        """Download, verify and commit. Raises DownloadError; the disk is rolled back then."""
+        """Download, verify and commit. Raises DownloadError after rolling back the disk."""
         agreement = await self._agree()
         manifest = agreement.manifest
         game_id = self._entry.game_id
@@ -74,52 +61,62 @@ class Download:
                 ],
             )
         )
-        staging = await self._on_disk(
-            lambda: staging_of(self._games_dir, self._context.state_dir, manifest)
-        )
+        staging = await self._place(manifest)
         try:
             await self._on_disk(staging.open)
             throughput = await self._fetch_all(staging, agreement)
             await uncancelled(self._on_disk(staging.commit))
+        except UnsettledError as error:
+            raise DownloadError("write-failed", str(error)) from error
+        except NameClashError as error:
+            await self._roll_back(staging)
+            raise DownloadError("name-clash", f"cannot write {game_id}: {error}") from error
         except OSError as error:
-            await uncancelled(self._on_disk(staging.roll_back))
-            cause = error.strerror or error
-            raise DownloadError("write-failed", f"cannot write {game_id}: {cause}") from error
+            await self._roll_back(staging)
+            raise DownloadError(
+                "write-failed", f"cannot write {game_id}: {_cause(error, staging.root)}"
+            ) from error
         except (DownloadError, asyncio.CancelledError):
-            await uncancelled(self._on_disk(staging.roll_back))
+            await self._roll_back(staging)
             raise
         return throughput
 
-    async def _agree(self) -> Agreement:
-        """Ask every source what the game is made of and let the strictly largest group win."""
-        offers = await asyncio.gather(*map(self._ask_manifest, self._sources.values()))
-        valid = [offer for offer in offers if offer is not None]
-        if not valid:
-            raise self._no_source_left()
-        agreement = agree(valid, self._entry.content_digest)
-        if agreement is None:
-            told = ", ".join(f"{self._sources[peer].addr}" for peer, _ in valid)
-            raise DownloadError(
-                "ambiguous-metadata",
-                f"the sources disagree on the files of {self._entry.game_id} "
-                f"{self._entry.version}, and no group of them is the largest: {told}",
-            )
-        return agreement
-
-    async def _ask_manifest(self, source: Source) -> tuple[str, Manifest] | None:
-        game_id, version = self._entry.game_id, self._entry.version
+    async def _place(self, manifest: Manifest) -> Staging:
         try:
-            reply = await source.session.ask(
-                lambda request: wire.GetManifest(request=request, game_id=game_id),
-                max(self._context.stall_s, HASHING_PATIENCE_S),
+            return await self._on_disk(
+                lambda: staging_of(self._games_dir, self._context.state_dir, manifest)
             )
-            if not isinstance(reply, wire.ManifestReply):
-                raise ManifestError("it is no manifest")
-            manifest = await self._on_disk(lambda: check_manifest(reply, game_id, version))
-            return source.peer_id, manifest
-        except (SessionLostError, DeniedError, ManifestError) as error:
-            self._note_loss(source, error)
-            return None
+        except OSError as error:
+            raise DownloadError(
+                "write-failed", f"cannot write {manifest.game_id}: {error}"
+            ) from error
+
+    async def _roll_back(self, staging: Staging) -> None:
+        # `remove`, or the next download of the game, deletes what cannot be deleted now.
+        with contextlib.suppress(OSError):
+            await uncancelled(self._on_disk(staging.roll_back))
+
+    async def _agree(self) -> Agreement:
+        """Let the sources agree on the game's manifest. Raises DownloadError."""
+        agreement = await agree(
+            self._context, self._entry, list(self._sources.values()), self._note_loss
+        )
+        if agreement is not None:
+            return agreement
+        rest = [s for peer_id, s in self._sources.items() if peer_id not in self._lost]
+        if not rest:
+            raise self._no_source_left()
+        told = ", ".join(f"{source.addr}" for source in rest)
+        game = f"{self._entry.game_id} {self._entry.version}"
+        if self._entry.content_digest is not None:
+            raise DownloadError(
+                "wrong-content", f"no source has {game} with the catalog's digest: {told}"
+            )
+        raise DownloadError(
+            "ambiguous-metadata",
+            f"the sources disagree on the files of {game}, and no group of them is the largest "
+            f"(one address counts once): {told}",
+        )
 
     async def _fetch_all(self, staging: Staging, agreement: Agreement) -> messages.Throughput:
         manifest = agreement.manifest
@@ -147,6 +144,9 @@ class Download:
 
     def _note_loss(self, source: Source, error: Exception) -> None:
         self._losses.append(f"{source.addr}: {error}")
+        self._lost.add(source.peer_id)
+        if deserves_ban(source, error):
+            self._context.ban(self._entry.game_id, source, str(error))
         if not isinstance(error, SessionLostError | TransferLostError):
             self._all_lost_by_network = False
 
@@ -155,3 +155,12 @@ class Download:
         if self._all_lost_by_network:
             return PeersGoneError("peers-gone", reason)
         return DownloadError("no-usable-source", reason)
+
+
+def _cause(error: OSError, root: Path) -> str:
+    """Describe an error, with the path if that is inside the root."""
+    cause = error.strerror or str(error)
+    if not isinstance(error.filename, str | Path):
+        return cause
+    place = Path(error.filename)
+    return f"{place.relative_to(root)}: {cause}" if place.is_relative_to(root) else cause

@@ -1,40 +1,56 @@
-"""Pulling the bytes of one download: a worker per source, all on one schedule."""
+"""Fetches the bytes of one download: a worker per source, all on one schedule."""
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from blake3 import blake3
-
+from headless.envelope import Event
+from headless.threads import run_to_end
+from network.address import Address
+from network.limits import RateLimiter
+from network.pace import Rates
 from peer_cli import messages
+from peer_cli.install.errors import InstallError, SenderError
 from peer_cli.library.index import BLOCK_SIZE
-from peer_cli.limits import RateLimiter
 from peer_cli.network import wire
-from peer_cli.network.address import Address
-from peer_cli.network.session import DeniedError, Session, SessionLostError
-from peer_cli.threads import run_to_end
+from peer_cli.network.session import DeniedError, NoAnswerError, Question, Session, SessionLostError
+from peer_cli.transfer.claims import Claims, Piece
 from peer_cli.transfer.dataplane import (
     DataConnection,
+    NoProgressError,
     StorageError,
+    TransferCancelledError,
     TransferLostError,
-    read_block,
 )
-from peer_cli.transfer.plan import Piece, Schedule
+from peer_cli.transfer.manifest import ManifestError
+from peer_cli.transfer.plan import Schedule
 from peer_cli.transfer.progress import reported_progress, throughput
 from peer_cli.transfer.staging import Staging
+from peer_cli.transfer.verify import Verifier, matches, start_writing
+
+BUSY_PATIENCE_S = 30.0
+BUSY_PAUSE_S = 0.5
+BALANCE_S = 0.5
+
+
+_Ticket = TypeVar("_Ticket", wire.Ticket, wire.StreamTicket)
 
 
 class CorruptSourceError(Exception):
-    """A source delivered other bytes than the agreed ones."""
+    """A source delivered bytes that differ from the agreed manifest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A peer to draw from."""
+    """A peer to download from."""
 
     peer_id: str
     addr: Address
@@ -43,17 +59,81 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class DownloadContext:
-    """What all downloads share. `stall_s`: a source silent for so many seconds is given up."""
+    """What all downloads share. `stall_s`: give up on a source after this many seconds of silence.
+
+    `caught_up` returns once the reader has caught up with the emitted events. `ban` is called with
+    a game's id, a source not to ask for it again, and the reason.
+    """
 
     state_dir: Path
     limiter: RateLimiter
     pool: ThreadPoolExecutor
     stall_s: float
-    emit: Callable[[messages.Event], None]
+    emit: Callable[[Event], None]
+    caught_up: Callable[[], Awaitable[None]]
+    ban: Callable[[str, Source, str], None]
+    encrypt: bool = False  # the data connections
+    # Manifests may be large, so only one at a time is fetched and checked.
+    manifests: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+
+
+def deserves_ban(source: Source, error: Exception) -> bool:
+    """Tell whether losing a source was its own fault.
+
+    That is so when it delivered wrong bytes, or made no progress although it is there and awake. A
+    machine that sleeps or is unplugged may be asked again when it is back.
+    """
+    if isinstance(error, NoProgressError | NoAnswerError):
+        return source.session.is_responsive
+    if isinstance(error, InstallError):
+        # However bad the archive, an honest source sends a well-formed stream.
+        return error.code == "malformed-stream" and not isinstance(error, SenderError)
+    return isinstance(error, CorruptSourceError | ManifestError)
+
+
+async def ask_ticket(
+    session: Session,
+    kind: type[_Ticket],
+    question: Callable[[int], wire.OpenTransfer | wire.OpenStream],
+    stall_s: float,
+) -> _Ticket:
+    """Ask for a ticket, like `ask_when_free`."""
+    ticket = await ask_when_free(session, question, stall_s)
+    if not isinstance(ticket, kind):
+        raise DeniedError("bad-answer", "the answer is not such a ticket")
+    if question(0).encrypt and ticket.seal is None:
+        raise DeniedError("not-encrypted", "the source does not encrypt its data")
+    return ticket
+
+
+async def ask_when_free(
+    session: Session, question: Callable[[int], Question], patience_s: float
+) -> wire.Answer:
+    """Ask a source; retry for BUSY_PATIENCE_S seconds while it is `busy`.
+
+    Raises DeniedError, and SessionLostError when there is no answer within `patience_s` seconds.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + BUSY_PATIENCE_S
+    while True:
+        try:
+            return await session.ask(question, patience_s)
+        except DeniedError as error:
+            if error.code != "busy" or loop.time() >= until:
+                raise
+            await asyncio.sleep(BUSY_PAUSE_S)  # the pause between retries, not synchronisation
+
+
+@dataclass(slots=True)
+class _Transit:
+    """A connection in use: its source, and how many of its bytes are verified."""
+
+    source_id: str
+    verified: int = 0
 
 
 class Fetch:
-    """The pulling of bytes: one worker per source, all on one schedule."""
+    """The fetching of bytes: one worker per source, all on one schedule."""
 
     def __init__(
         self,
@@ -71,13 +151,13 @@ class Fetch:
         self._resumed = resumed
         self._on_loss = on_loss
         self._verified = 0
-        # Connections in use, with how much of what they moved is verified.
-        self._connections: dict[DataConnection, int] = {}
+        self._transits: dict[DataConnection, _Transit] = {}
+        self._moved = dict.fromkeys((source.peer_id for source in sources), 0)  # by closed
         self._changed = asyncio.Condition()
         self._began = self._ended = 0.0
 
     async def run(self) -> None:
-        """Pull until everything is verified or no source is left. Raises StorageError."""
+        """Fetch until everything is verified or no source is left. Raises StorageError."""
         manifest = self._staging.manifest
         self._began = self._ended = time.monotonic()
         self._context.emit(
@@ -95,94 +175,139 @@ class Fetch:
                 reported_progress(self._context.emit, manifest.game_id, self._progress),
                 asyncio.TaskGroup() as group,
             ):
-                for source in self._sources:
-                    group.create_task(self._pull(source))
+                balancing = group.create_task(self._keep_balanced())
+                await asyncio.wait(
+                    [group.create_task(self._pull(source)) for source in self._sources]
+                )
+                balancing.cancel()
         except* StorageError as errors:
             raise errors.exceptions[0] from None
 
     def throughput(self, chunks: int) -> messages.Throughput:
-        """Return the figures of the finished fetch, of what came over the network."""
+        """Return the figures of the finished fetch, for the bytes that came over the network."""
         return throughput(self._verified, self._ended - self._began, chunks)
 
     async def _pull(self, source: Source) -> None:
         """Fetch batch after batch from one source until all is done or the source is lost."""
         while not self.schedule.finished:
+            await self._context.caught_up()
             pieces = self.schedule.take(source.peer_id)
-            if not pieces:  # the others are still at it: they may yet be lost
+            if not pieces:  # others are still fetching, and may yet be lost
                 async with self._changed:
                     await self._changed.wait_for(lambda: self.schedule.may_take(source.peer_id))
                 continue
             try:
                 await self._fetch(source, pieces)
+            except TransferCancelledError:  # by the balancer, because others are much faster
+                self.schedule.give_back(source.peer_id)
+                await self._notify_changed()
             except (SessionLostError, DeniedError, TransferLostError, CorruptSourceError) as error:
                 self._on_loss(source, error)
                 self.schedule.lost(source.peer_id)
                 break
+        await self._notify_changed()
+
+    async def _notify_changed(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+    async def _keep_balanced(self) -> None:
+        """Let idle sources take over from much slower ones."""
+        rates, at = Rates(), time.monotonic()
+        while True:
+            await asyncio.sleep(BALANCE_S)  # the sampling interval, not synchronisation
+            now = time.monotonic()
+            moved = Counter(self._moved)
+            for connection, transit in self._transits.items():
+                moved[transit.source_id] += connection.moved_bytes
+            rates.tick(now - at, moved, self.schedule.busy)
+            at = now
+            too_slow = self.schedule.rebalance(rates.known(), rates.proven())
+            for connection, transit in self._transits.items():
+                if transit.source_id in too_slow:
+                    connection.cancel()
+            await self._notify_changed()
 
     async def _fetch(self, source: Source, pieces: list[Piece]) -> None:
         manifest = self._staging.manifest
         ranges = [wire.Range(piece.chunk.path, piece.offset, piece.length) for piece in pieces]
-        ticket = await source.session.ask(
+        ticket = await ask_ticket(
+            source.session,
+            wire.Ticket,
             lambda request: wire.OpenTransfer(
                 request=request,
                 game_id=manifest.game_id,
                 version=manifest.version,
                 ranges=ranges,
+                encrypt=self._context.encrypt,
             ),
             self._context.stall_s,
         )
-        if not isinstance(ticket, wire.Ticket):
-            raise DeniedError("bad-answer", "the answer is no ticket")
         connection = DataConnection(self._context.limiter)
-        self._connections[connection] = 0
+        transit = self._transits[connection] = _Transit(source.peer_id)
+        claims = self.schedule.claims(source.peer_id)
         loop = asyncio.get_running_loop()
 
         def on_block(length: int) -> None:
-            loop.call_soon_threadsafe(self._on_block, source, connection, length)
+            loop.call_soon_threadsafe(self._on_block, source, transit, length)
 
         try:
             await run_to_end(
                 self._context.pool,
-                lambda: self._receive(connection, source, ticket.ticket, pieces, on_block),
+                lambda: self._receive(connection, source, ticket, claims, on_block),
                 connection.cancel,
             )
         finally:
-            del self._connections[connection]
+            del self._transits[connection]
+            self._moved[source.peer_id] += connection.moved_bytes
 
     def _receive(
         self,
         connection: DataConnection,
         source: Source,
-        ticket: bytes,
-        pieces: list[Piece],
+        ticket: wire.Ticket,
+        claims: Claims,
         on_block: Callable[[int], None],
     ) -> None:
-        """Receive and verify pieces block by block, in a thread of its own."""
-        buffer = memoryview(bytearray(BLOCK_SIZE))
-        try:
-            connection.open(source.addr, source.session.local_ip, ticket, self._context.stall_s)
-            for piece in pieces:
-                if piece.length == 0:
-                    on_block(0)
-                    continue
-                blocks = self._staging.manifest.files[piece.chunk.file].blocks
-                file = self._open(piece.chunk.path)
-                try:
-                    end = piece.offset + piece.length
-                    for offset in range(piece.offset, end, BLOCK_SIZE):
-                        block = buffer[: min(BLOCK_SIZE, end - offset)]
-                        connection.receive_into_file(file, offset, len(block))
-                        if not _matches(file, offset, block, blocks[offset // BLOCK_SIZE]):
-                            raise CorruptSourceError(
-                                f"it delivered wrong bytes of {piece.chunk.path} at {offset}"
-                            )
-                        on_block(len(block))
-                finally:
-                    os.close(file)
-        finally:
-            connection.close()
+        """Receive the requested pieces block by block in this thread; verify them in another."""
+
+        def check(piece: Piece) -> None:
+            try:
+                self._check(piece)
+            except (CorruptSourceError, StorageError):
+                connection.cancel()  # the receiving thread may be waiting for more
+                raise
+            on_block(piece.length)
+
+        with contextlib.closing(connection), contextlib.ExitStack() as file, Verifier() as verifier:
+            connection.open(
+                source.addr, source.session.local_ip, ticket.ticket, self._context.stall_s
+            )
+            connection.seal(ticket.seal)
+            path, descriptor = "", -1
+            while (piece := claims.claim()) is not None:
+                if piece.length:
+                    if piece.chunk.path != path:
+                        file.close()
+                        path, descriptor = piece.chunk.path, self._open(piece.chunk.path)
+                        file.callback(os.close, descriptor)
+                    connection.receive_into_file(descriptor, piece.offset, piece.length)
+                verifier.add(partial(check, piece))
+
+    def _check(self, piece: Piece) -> None:
+        """Verify a received piece of at most a block. Raises CorruptSourceError, StorageError."""
+        if piece.length == 0:
+            return
+        blocks = self._staging.manifest.files[piece.chunk.file].blocks
+        with contextlib.ExitStack() as file:
+            descriptor = self._open(piece.chunk.path)
+            file.callback(os.close, descriptor)
+            expected = blocks[piece.offset // BLOCK_SIZE]
+            if not matches(descriptor, piece.offset, piece.length, expected):
+                raise CorruptSourceError(
+                    f"it delivered wrong bytes of {piece.chunk.path} at {piece.offset}"
+                )
+            start_writing(descriptor, piece.offset, piece.length)
 
     def _open(self, relative: str) -> int:
         try:
@@ -190,9 +315,9 @@ class Fetch:
         except OSError as error:
             raise StorageError(error.strerror or str(error)) from error
 
-    def _on_block(self, source: Source, connection: DataConnection, length: int) -> None:
+    def _on_block(self, source: Source, transit: "_Transit", length: int) -> None:
         self._verified += length
-        self._connections[connection] += length
+        transit.verified += length
         self._ended = time.monotonic()
         chunk = self.schedule.verified(source.peer_id, length)
         if chunk is None:
@@ -216,16 +341,11 @@ class Fetch:
         )
 
     def _progress(self) -> tuple[int, int, int]:
-        """Return the bytes that have arrived, verified or not yet, all bytes, busy sources."""
+        """Return the bytes that arrived (verified or not), the total, and the busy sources."""
         unverified = sum(
-            connection.moved_bytes - verified for connection, verified in self._connections.items()
+            connection.moved_bytes - transit.verified
+            for connection, transit in self._transits.items()
         )
         done = self._resumed + self._verified + unverified
-        return done, self._staging.manifest.total_bytes, len(self._connections)
-
-
-def _matches(file: int, offset: int, block: memoryview, expected: bytes) -> bool:
-    try:
-        return read_block(file, offset, block) and blake3(block).digest() == expected
-    except OSError as error:
-        raise StorageError(error.strerror or str(error)) from error
+        total = self._staging.manifest.total_bytes
+        return min(done, total), total, len(self._transits)

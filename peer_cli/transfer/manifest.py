@@ -1,22 +1,25 @@
-"""Manifests: what files a game has, by content; and how sources agree on one. Pure."""
+"""Manifests: a game's files by content, and how sources agree on one. Pure."""
 
+import threading
+import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 from blake3 import blake3
 
 from peer_cli.library.index import BLOCK_SIZE
-from peer_cli.names import UnsafeName, check_served_path
+from peer_cli.library.scan import VERSION_FILE
+from peer_cli.names import check_served_path
 from peer_cli.network import wire
+from store.names import UnsafeName
 
 CHUNK_SIZE = 128 << 20
-VERSION_FILE = "version.ini"
 
 
 class ManifestError(Exception):
-    """A manifest that cannot be right; the text says why."""
+    """An invalid manifest; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,26 @@ class Manifest:
         return sum(file.size for file in self.files)
 
     def digest(self) -> bytes:
-        """Return the BLAKE3 (32 bytes) of the manifest: equal for equal content only.
+        """Return the BLAKE3 (32 bytes) of the manifest; equal exactly when the content is equal.
 
-        It is taken over the msgpack array of [path, size, [block hashes]] of the files, and is
-        what a catalog's optional `content_digest` holds.
+        It hashes the msgpack array of [path, size, [block hashes]] of the files. A catalog's
+        optional `content_digest` holds the same. Executable bits and times are left out: some disks
+        do not keep them, copies may differ, and the game is the same.
         """
         rows = [[file.path, file.size, file.blocks] for file in self.files]
         return blake3(msgspec.msgpack.encode(rows)).digest()
+
+    def attributes(self) -> bytes:
+        """Return the BLAKE3 (32 bytes) of the attributes that `digest` leaves out.
+
+        It hashes the msgpack array of [executable, mtime_ns] of the files.
+        """
+        rows = [[file.executable, file.mtime_ns] for file in self.files]
+        return blake3(msgspec.msgpack.encode(rows)).digest()
+
+    def opinion(self) -> tuple[bytes, bytes]:
+        """Return what a source with this manifest votes for: `digest` and `attributes`."""
+        return self.digest(), self.attributes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,61 +69,134 @@ class Chunk:
     length: int
 
 
-def check_manifest(reply: wire.ManifestReply, game_id: str, version: str) -> Manifest:
-    """Turn what a source said into a Manifest. Raises ManifestError for anything impossible."""
+def check_manifest(
+    reply: wire.ManifestReply,
+    game_id: str,
+    version: str,
+    cancelled: threading.Event | None = None,
+) -> Manifest:
+    """Turn a source's reply into a Manifest. Raises ManifestError for anything invalid.
+
+    Takes time in proportion to the reply's size. Raises InterruptedError once `cancelled` is set.
+    """
     if reply.game_id != game_id or reply.version != version:
         raise ManifestError(f"it is of {reply.game_id} {reply.version}")
-    seen: set[str] = set()
+    paths: set[str] = set()
+    folders = {""}
     previous = ""
     for file in reply.files:
+        if cancelled is not None and cancelled.is_set():
+            raise InterruptedError
+        if file.path <= previous:
+            raise ManifestError(f"{file.path!r} is out of order")
         try:
-            path = check_served_path(file.path)
+            check_served_path(file.path)
         except UnsafeName as error:
             raise ManifestError(str(error)) from error
-        if str(path) != file.path or file.path <= previous:
-            raise ManifestError(f"{file.path!r} is out of order or not in its plain form")
         if len(file.blocks) != -(-file.size // BLOCK_SIZE):
             raise ManifestError(
                 f"{file.path!r} has {len(file.blocks)} hashes for {file.size} bytes"
             )
-        if any(str(parent) in seen for parent in path.parents):
-            raise ManifestError(f"{file.path!r} lies below a file")
-        seen.add(file.path)
+        folder = file.path.rpartition("/")[0]
+        while folder not in folders:  # everything above a known folder is checked already
+            if folder in paths:
+                raise ManifestError(f"{file.path!r} lies below a file")
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+        paths.add(file.path)
         previous = file.path
-    if VERSION_FILE not in seen:
+    if VERSION_FILE not in paths:
         raise ManifestError(f"it lacks {VERSION_FILE}")
     return Manifest(game_id, version, tuple(reply.files))
 
 
 @dataclass(frozen=True, slots=True)
+class Vote:
+    """A source's vote, from an IP: the digests of its manifest (see Manifest)."""
+
+    peer_id: str
+    ip: str
+    digest: bytes
+    attributes: bytes
+    took_s: float = 0.0  # from the question to the answer
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
-    """The manifest of the strictly largest group of sources, and its members in given order."""
+    """The agreed manifest, and the sources that have it, in the given order."""
 
     manifest: Manifest
     members: tuple[str, ...]
 
 
-def agree(
-    offers: Sequence[tuple[str, Manifest]], content_digest: bytes | None = None
-) -> Agreement | None:
-    """Group (peer id, manifest) pairs by content; return the strictly largest group, else None.
+def winner(votes: Sequence[Vote], content_digest: bytes | None = None) -> list[Vote]:
+    """Return the votes of the strictly largest group, in the given order; none if there is none.
 
-    With a `content_digest` from the catalog there is nothing to vote on: only what matches it
-    counts.
+    A group's size is the number of addresses that it votes from, because identities cost nothing.
+    With a `content_digest` from the catalog nobody votes: only what matches it counts.
     """
-    groups: defaultdict[bytes, list[tuple[str, Manifest]]] = defaultdict(list)
-    for offer in offers:
-        groups[offer[1].digest()].append(offer)
     if content_digest is not None:
-        winners = groups.get(content_digest, [])
-    else:
-        ranked = sorted(groups.values(), key=len, reverse=True)
-        if not ranked or (len(ranked) > 1 and len(ranked[0]) == len(ranked[1])):
-            return None
-        winners = ranked[0]
-    if not winners:
+        return [vote for vote in votes if vote.digest == content_digest]
+    sizes = _addresses((vote.digest, vote) for vote in votes)
+    largest = [digest for digest, size in sizes.items() if size == max(sizes.values())]
+    return [vote for vote in votes if vote.digest in largest] if len(largest) == 1 else []
+
+
+def most_common_first(votes: Sequence[Vote]) -> list[Vote]:
+    """Sort votes for one content by how many addresses agree on the files' attributes."""
+    sizes = _addresses((vote.attributes, vote) for vote in votes)
+    return sorted(votes, key=lambda vote: -sizes[vote.attributes])
+
+
+def is_decided(
+    votes: Sequence[Vote], addresses: Collection[str], content_digest: bytes | None = None
+) -> bool:
+    """Tell whether more than half of all addresses that were asked already agree.
+
+    With a `content_digest` from the catalog, tell whether any vote is for it.
+    """
+    if content_digest is not None:
+        return any(vote.digest == content_digest for vote in votes)
+    sizes = _addresses((vote.digest, vote) for vote in votes)
+    return 2 * max(sizes.values(), default=0) > len(addresses)
+
+
+def _addresses(votes: Iterable[tuple[bytes, Vote]]) -> dict[bytes, int]:
+    """Return the number of addresses that vote for each opinion."""
+    groups: defaultdict[bytes, set[str]] = defaultdict(set)
+    for opinion, vote in votes:
+        groups[opinion].add(vote.ip)
+    return {opinion: len(ips) for opinion, ips in groups.items()}
+
+
+def name_clash(wanted: Collection[str], held: Collection[str]) -> str | None:
+    """Compare the paths created on a disk with those it lists; describe the first difference.
+
+    Returns None if the disk lists every path as it was created. A disk that ignores case or Unicode
+    normal forms lists one name where two were created.
+    """
+    missing = sorted(set(wanted) - set(held))
+    if not missing:
         return None
-    return Agreement(winners[0][1], tuple(peer_id for peer_id, _ in winners))
+    for other in sorted(wanted):
+        alike = _alike(other, missing[0])
+        if alike is not None:
+            return (
+                f"this disk takes {alike[0]!a} and {alike[1]!a} for one name; "
+                "download the game to a disk that tells them apart"
+            )
+    return f"this disk does not keep the name {missing[0]!a} as it is; use another disk"
+
+
+def _alike(one: str, other: str) -> tuple[str, str] | None:
+    """Return the prefixes of two paths that are alike but not equal, None if there are none."""
+    ours, theirs = one.split("/"), other.split("/")
+    for count in range(1, min(len(ours), len(theirs)) + 1):
+        pair = "/".join(ours[:count]), "/".join(theirs[:count])
+        if pair[0] != pair[1]:
+            folded = [unicodedata.normalize("NFKC", path).casefold() for path in pair]
+            return pair if folded[0] == folded[1] else None
+    return None
 
 
 def chunks_of(manifest: Manifest) -> list[Chunk]:

@@ -1,32 +1,33 @@
-"""Who fetches what: the balanced plan of a download, and what becomes of it when a source is lost.
+"""Plans which source fetches what, and replans when a source is lost. Balanced.
 
-Pure: no clock, no sockets. A chunk is planned on one source as one piece; when that source is lost,
-what is left of the piece, from the first unverified block on, goes to the others.
+Pure: no clock, no sockets. A chunk is planned on one source as one piece. When that source is lost,
+the other sources get the rest of the piece, from the first unverified block on. An idle source
+takes over, block by block, work that would take another one much longer.
 """
 
+import math
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from peer_cli.library.index import BLOCK_SIZE
 from peer_cli.network.wire import MAX_RANGES
+from peer_cli.transfer.claims import Claims, Piece, cut_tail
 from peer_cli.transfer.manifest import Chunk
 
-# Small files share a connection until they add up to this many bytes.
-BATCH_BYTES = 16 << 20
+# Pieces share a connection until they add up to this many bytes: each connection costs a question
+# and its answer, during which the source sends nothing.
+BATCH_BYTES = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """The bytes `offset` to `offset + length` (in the file) of a chunk, still to be fetched."""
-
-    chunk: Chunk
-    offset: int
-    length: int
+# A source takes over from another if that saves this many seconds. A smaller gain would be chance:
+# equal sources never finish at the very same moment.
+WORTHWHILE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A source delivered these verified bytes of a chunk (`offset` in the file)."""
+    """Verified bytes of a chunk that one source delivered (`offset` in the file)."""
 
     source: str
     offset: int
@@ -35,20 +36,36 @@ class Delivery:
 
 @dataclass(slots=True)
 class _Load:
-    """What one source has to fetch; `in_flight` is being fetched, in this order."""
+    """The work of one source; `in_flight` is not verified yet, in the order of `claims`."""
 
     in_flight: deque[Piece] = field(default_factory=deque)
     queue: deque[Piece] = field(default_factory=deque)
+    claims: Claims = field(default_factory=Claims)
 
     def size(self) -> int:
         return sum(piece.length for piece in (*self.in_flight, *self.queue))
 
+    def idle(self) -> bool:
+        return not self.in_flight and not self.queue
+
+    def give_away(self, most: int) -> list[Piece]:
+        """Remove and return at most the last `most` bytes that have not started to arrive."""
+        queued = cut_tail(self.queue, most)
+        most -= sum(piece.length for piece in queued)
+        sent_for = self.claims.take_back(most) if not self.queue else []
+        for piece in reversed(sent_for):
+            last = self.in_flight.pop()
+            if last.offset < piece.offset:
+                self.in_flight.append(last.split(piece.offset - last.offset)[0])
+        return [*sent_for, *queued]
+
 
 def balance(pieces: Iterable[Piece], loads: Mapping[str, int]) -> dict[str, list[Piece]]:
-    """Share pieces out over sources that already have `loads` bytes to do.
+    """Distribute pieces over sources that already have `loads` bytes to fetch.
 
-    The longest piece first, each to the one with the least to do (Graham's LPT rule); ties go by
-    number of pieces and then by the order of `loads`, so that equal sources share equally.
+    Longest piece first, each to the source with the least to fetch (Graham's LPT rule). Ties are
+    broken by number of pieces and then by the order of `loads`, so that equal sources share
+    equally.
     """
     shares: dict[str, list[Piece]] = {source: [] for source in loads}
     totals = dict(loads)
@@ -70,7 +87,7 @@ class Schedule:
         sources: Sequence[str],
         held: Mapping[int, Sequence[tuple[int, int]]] | None = None,
     ) -> None:
-        """Plan all chunks; `held` tells, per chunk index, the (offset, length) already verified."""
+        """Plan all chunks; `held` has, per chunk index, the (offset, length) already verified."""
         self._missing = {chunk.index: chunk.length for chunk in chunks}
         self._unfinished = {chunk.index for chunk in chunks}
         self._deliveries: defaultdict[int, list[Delivery]] = defaultdict(list)
@@ -92,16 +109,21 @@ class Schedule:
 
     @property
     def sources(self) -> list[str]:
-        """The sources that are left."""
+        """The remaining sources."""
         return list(self._loads)
 
+    @property
+    def busy(self) -> set[str]:
+        """The sources that have something to do."""
+        return {source for source, load in self._loads.items() if not load.idle()}
+
     def may_take(self, source: str) -> bool:
-        """Tell whether there is a reason for the source to look again: work for it, or the end."""
+        """Tell whether the source has a reason to call `take` again: work for it, or the end."""
         load = self._loads.get(source)
         return self.finished or load is None or bool(load.queue)
 
     def take(self, source: str) -> list[Piece]:
-        """Return what the source should fetch next in one go; empty when there is nothing now."""
+        """Return what the source should fetch next in one go; empty if there is nothing now."""
         load = self._loads.get(source)
         if load is None:
             return []
@@ -113,10 +135,45 @@ class Schedule:
             batch.append(load.queue.popleft())
             size += batch[-1].length
         load.in_flight.extend(batch)
+        load.claims = Claims(batch)
         return batch
 
+    def claims(self, source: str) -> Claims:
+        """Return the source's current batch, for the thread that receives it."""
+        return self._loads[source].claims
+
+    def rebalance(self, rates: Mapping[str, float], proven: Collection[str]) -> list[str]:
+        """Let idle sources take over from others if that saves enough time.
+
+        `rates` are recent bytes per second of the sources that have worked; `proven` are those that
+        worked long enough to count as slow. Returns the sources whose current batch would arrive
+        sooner from another source: call `give_back` once nobody receives it any more.
+        """
+        too_slow: list[str] = []
+        best = max(rates.values(), default=0.0)
+        idle = [source for source, load in self._loads.items() if load.idle()]
+        for taker in sorted(idle, key=lambda source: -rates.get(source, best)):
+            needed_s = {
+                source: load.size() / max(rates[source], 1.0)
+                for source, load in self._loads.items()
+                if source in proven and source not in too_slow and not load.idle()
+            }
+            if not needed_s:
+                break
+            giver = max(needed_s, key=lambda source: needed_s[source])
+            load, rate = self._loads[giver], rates.get(taker, best)
+            together = rate + max(rates[giver], 1.0)
+            if needed_s[giver] - load.size() / together < WORTHWHILE_S:
+                continue
+            blocks = math.ceil(load.size() * rate / together / BLOCK_SIZE)
+            pieces = load.give_away(blocks * BLOCK_SIZE)
+            self._loads[taker].queue.extend(pieces)
+            if not pieces and needed_s[giver] - load.size() / max(rate, 1.0) >= WORTHWHILE_S:
+                too_slow.append(giver)
+        return too_slow
+
     def verified(self, source: str, length: int) -> Chunk | None:
-        """Take `length` verified bytes of the source's piece in flight; return a finished chunk."""
+        """Record `length` verified bytes of the source's current piece; return a finished chunk."""
         load = self._loads[source]
         piece = load.in_flight.popleft()
         deliveries = self._deliveries[piece.chunk.index]
@@ -140,19 +197,26 @@ class Schedule:
         return list(self._deliveries[chunk.index])
 
     def lost(self, source: str) -> None:
-        """Give what the source has not delivered to the others; without others it stays undone."""
+        """Remove a source and give its remaining work to the others, if there are any."""
         load = self._loads.pop(source, None)
         if load is not None and self._loads:
             self._assign([*load.in_flight, *load.queue])
 
-    def _assign(self, pieces: Iterable[Piece]) -> None:
-        loads = {source: load.size() for source, load in self._loads.items()}
+    def give_back(self, source: str) -> None:
+        """Give a source's remaining work to the others; it may get more work later."""
+        load = self._loads[source]
+        self._loads[source] = _Load()
+        self._assign([*load.in_flight, *load.queue], spared=source)
+
+    def _assign(self, pieces: Iterable[Piece], spared: str | None = None) -> None:
+        loads = {source: load.size() for source, load in self._loads.items() if source != spared}
+        loads = loads or dict.fromkeys(self._loads, 0)
         for source, share in balance(pieces, loads).items():
             self._loads[source].queue.extend(share)
 
 
 def _gaps(chunk: Chunk, present: Sequence[tuple[int, int]]) -> list[Piece]:
-    """Return what of a chunk is not in the sorted, disjoint `present` ranges."""
+    """Return the parts of a chunk outside the sorted, disjoint `present` ranges."""
     gaps: list[Piece] = []
     position, end = chunk.offset, chunk.offset + chunk.length
     for offset, length in [*present, (end, 0)]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from headless.envelope import Event
 from peer_cli import messages
 
 PROGRESS_INTERVAL_S = 0.5
@@ -12,11 +13,11 @@ PROGRESS_INTERVAL_S = 0.5
 
 @asynccontextmanager
 async def reported_progress(
-    emit: Callable[[messages.Event], None],
+    emit: Callable[[Event], None],
     game_id: str,
     state: Callable[[], tuple[int, int, int]],
 ) -> AsyncIterator[None]:
-    """Report while the block runs. `state` returns bytes so far, bytes in all, active sources."""
+    """Report while the block runs. `state` returns bytes so far, total bytes, active sources."""
     began = time.monotonic()
     at_begin = state()[0]
 
@@ -35,7 +36,7 @@ async def reported_progress(
     async def keep_reporting() -> None:
         before, at = at_begin, began
         while True:
-            await asyncio.sleep(PROGRESS_INTERVAL_S)  # the contract's pace, not synchronisation
+            await asyncio.sleep(PROGRESS_INTERVAL_S)  # the reporting interval, not synchronisation
             done, now = state()[0], time.monotonic()
             report(max(0, done - before) / (now - at))
             before, at = done, now

@@ -1,21 +1,29 @@
-"""Deleting the downloaded files of a game."""
+"""Deletes the downloaded files of a game."""
 
 import contextlib
 from pathlib import Path
 
-from peer_cli.library.scan import served_files, served_folders
-from peer_cli.transfer.manifest import VERSION_FILE
+from peer_cli.library.scan import VERSION_FILE, look_through, scan_game, summary
+
+
+def is_downloaded(root: Path) -> bool:
+    """Tell whether there is anything to remove, by looking at the disk."""
+    game = scan_game(root)
+    return game is not None and (game.downloaded or game.problem is not None)
 
 
 def remove_downloaded(root: Path) -> None:
-    """Delete what of a game is served, `version.ini` first: never half of a game is offered.
+    """Delete a game's served files, `version.ini` first, so that no partial game is offered.
 
-    Links and reserved names stay, and with them the folder. Raises OSError.
+    Links and reserved names stay, and so does their folder. Raises OSError, also for what cannot be
+    examined and so stays, after deleting everything else.
     """
     (root / VERSION_FILE).unlink(missing_ok=True)
-    for file in served_files(root):
+    content = look_through(root)
+    for file in content.files:
         (root / file.relative_path).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # not empty: something in there is not ours
-        for folder in sorted(served_folders(root), reverse=True):
+    if content.problems:
+        raise OSError(f"something stays in its folder. {summary(content.problems)}")
+    with contextlib.suppress(OSError):  # not empty, so something in there is not ours
+        for folder in sorted(content.folders, reverse=True):
             folder.rmdir()
-        root.rmdir()

@@ -1,27 +1,26 @@
-"""What an audit has proven and what not: verdicts, and the assertions nobody has seen red. Pure.
+"""The result of an audit: verdicts, and the assertions that no mutant turned red. Pure.
 
-An assertion is a check of kind "check" of one scenario: a mutant must have turned it red there.
-An always-on check need be red once, in any scenario, since it is the same code in all of them.
-A wait cannot pass without what it waits for, so it need not be turned red; which waits a mutant
-has ended is told all the same.
+An assertion is a check of kind "check" in one scenario: a mutant must turn it red there. An
+always-on check must turn red only once, in any scenario, since all run the same code. A wait cannot
+pass without its event, so it need not turn red; the matrix still lists which mutants failed it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from scenarios.audit.mutant import Mutant
-from scenarios.audit.pairs import REAL_PEER, Judged, Outcome, judge
-from scenarios.ids import sort_key
+from scenarios.audit.pairs import REAL_PEER, Judged, PairResult, judge
+from scenarios.family.ids import sort_key
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioProof:
-    """What proves a scenario: by check and by wait, the mutants that turned it red."""
+    """The proof of a scenario: by check and by wait, the mutants that turned it red."""
 
     id: str
     name: str
-    real_peer: str  # why it fails with the real peer, empty: it passes
+    real_peer: str  # why it fails with the real peer; empty if it passes
     killed: Sequence[str]
     checks: Mapping[str, Sequence[str]]
     waits: Mapping[str, Sequence[str]]
@@ -33,15 +32,16 @@ class KillMatrix:
 
     mutants: Sequence[Mutant]
     judged: Sequence[Judged]  # the expected pairs
-    others: Sequence[Judged]  # with --full, those that nobody expects anything of
+    others: Sequence[Judged]  # with --full, the pairs that are not intended
     scenarios: Sequence[ScenarioProof]
     always: Mapping[str, Sequence[str]]
     whole: bool
+    known: frozenset[tuple[str, str]] = frozenset()  # checks that may be unproven, by scenario
     problems: Sequence[str] = ()
 
     @property
     def unproven(self) -> list[tuple[str, str]]:
-        """The assertions that no mutant has turned red: scenario ID (or "every") and check."""
+        """The assertions that no mutant turned red: scenario ID (or "every") and check."""
         return [
             *(("every", what) for what, proofs in self.always.items() if not proofs),
             *(
@@ -53,7 +53,7 @@ class KillMatrix:
         ]
 
     def document(self) -> dict[str, Any]:
-        """Return what kill-matrix.json holds."""
+        """Return the content of kill-matrix.json."""
         return {
             "whole": self.whole,
             "problems": list(self.problems),
@@ -76,13 +76,14 @@ class KillMatrix:
 def kill_matrix(
     mutants: Sequence[Mutant],
     names: Mapping[str, str],
-    outcomes: Iterable[Outcome],
+    outcomes: Iterable[PairResult],
     *,
     whole: bool,
+    known: frozenset[tuple[str, str]] = frozenset(),
 ) -> KillMatrix:
-    """Put an audit's outcomes together; ``names`` are those of the audited scenarios, by ID."""
+    """Combine an audit's outcomes; ``names`` are those of the audited scenarios, by ID."""
     by_name = {mutant.name: mutant for mutant in mutants}
-    real: dict[str, Outcome] = {}
+    real: dict[str, PairResult] = {}
     judged: list[Judged] = []
     others: list[Judged] = []
     for outcome in outcomes:
@@ -104,12 +105,12 @@ def kill_matrix(
                 always.setdefault(what, [])
     for what, proofs in always.items():
         proofs += [str(one.outcome.pair) for one in judged if what in one.red]
-    matrix = KillMatrix(mutants, judged, others, scenarios, always, whole)
-    return KillMatrix(mutants, judged, others, scenarios, always, whole, problems=_problems(matrix))
+    matrix = KillMatrix(mutants, judged, others, scenarios, always, whole, known)
+    return replace(matrix, problems=_problems(matrix))
 
 
 def told(judged: Judged) -> str:
-    """Return in one line what came of a pair."""
+    """Describe the result of a pair in one line."""
     outcome = judged.outcome
     match judged.verdict:
         case "killed":
@@ -143,16 +144,20 @@ def _problems(matrix: KillMatrix) -> list[str]:
     problems += [
         f"{one.id} kills no mutant"
         for one in matrix.scenarios
-        # What was skipped here, for want of something this machine lacks, is no failure.
+        # A skip because this machine lacks something is not a failure.
         if not one.killed and (one.id in run or (matrix.whole and one.id not in expected))
     ]
     if matrix.whole:
-        problems += [f"{one}: no mutant turns this red: {what}" for one, what in matrix.unproven]
+        problems += [
+            f"{one}: no mutant turns this red: {what}"
+            for one, what in matrix.unproven
+            if (one, what) not in matrix.known
+        ]
     return problems
 
 
 def _proof(
-    scenario: str, name: str, real: Outcome | None, judged: Sequence[Judged]
+    scenario: str, name: str, real: PairResult | None, judged: Sequence[Judged]
 ) -> ScenarioProof:
     mine = [one for one in judged if one.outcome.pair.scenario == scenario]
     ran = real.ran if real else {}
@@ -174,7 +179,7 @@ def _proof(
     )
 
 
-def _order(judged: Judged) -> tuple[str, tuple[int, str]]:
+def _order(judged: Judged) -> tuple[str, tuple[str, int]]:
     return judged.outcome.pair.mutant, sort_key(judged.outcome.pair.scenario)
 
 

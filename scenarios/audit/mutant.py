@@ -1,109 +1,122 @@
-"""What a mutant is, which there are, and how one becomes a peer that can be started."""
+"""Mutants: what they are, how to find them, and how to make them runnable."""
 
 import compileall
 import importlib
+import importlib.util
 import pkgutil
 import py_compile
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGE = "peer_cli"
-MUTANTS = "scenarios.mutants"
+from scenarios.family.family import Family, FamilyProgram
+from scenarios.family.registry import family_of
 
 
 class MutantError(Exception):
-    """A mutant cannot be what it says; the message tells what to correct."""
+    """A mutant is invalid; the message says what to correct."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Text of one file of the peer and what takes its place; it must occur exactly once."""
+    """A replacement of text in one file of a program; ``old`` must occur exactly once."""
 
-    file: str  # below peer_cli/
+    file: str  # relative to the package
     old: str
     new: str
+    package: str = ""  # one of the program's packages; empty: the main one
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """The real peer with exactly one behaviour broken."""
+    """A program with exactly one behaviour broken."""
 
     name: str  # kebab-case
-    breaks: str  # one sentence: what it does wrong
+    breaks: str  # one sentence that says what it does wrong
     edits: tuple[Edit, ...]
-    # By scenario ID, the checks that are meant to turn red there, each as its `what`.
+    # The checks that must turn red, as their `what`, by scenario ID; all of one family.
     noticed_by: Mapping[str, tuple[str, ...]]
-    hurry: float = 1.0  # factor on all deadlines, for checks that turn red when one has passed
-    alone: bool = False  # nothing else may run meanwhile: it spoils what all scenarios share
+    hurry: float = 1.0  # factor for all timeouts, for checks that turn red at a timeout
+    program: str = ""  # the name of one of the family's; empty: the first
+    alone: bool = False  # must run alone, since it damages what all scenarios share
 
 
-def every_mutant(package: str = MUTANTS) -> dict[str, tuple[Mutant, ...]]:
-    """Return the mutants by theme: the name of a module and what its MUTANTS holds.
-
-    Raises MutantError when two of them have one name.
-    """
-    folder = importlib.import_module(package).__path__
-    names = sorted(module.name for module in pkgutil.iter_modules(folder))
-    themes = {name: _mutants_of(f"{package}.{name}") for name in names}
-    seen: dict[str, str] = {}
-    for theme, mutants in themes.items():
-        for mutant in mutants:
-            if mutant.name in seen:
-                raise MutantError(
-                    f"Two mutants are called {mutant.name}, in {seen[mutant.name]}.py and "
-                    f"{theme}.py. Rename one."
-                )
-            seen[mutant.name] = theme
-    return themes
+def mutants_by_name(families: Iterable[Family]) -> dict[str, Mutant]:
+    """Return every mutant by name. Raises MutantError if two have the same name."""
+    seen: dict[str, tuple[str, Mutant]] = {}
+    for family in families:
+        for module in _themes(family):
+            mutants: tuple[Mutant, ...] = importlib.import_module(module).MUTANTS
+            for mutant in mutants:
+                if mutant.name in seen:
+                    raise MutantError(
+                        f"Two mutants are called {mutant.name}, in {seen[mutant.name][0]} and "
+                        f"{module}. Rename one."
+                    )
+                seen[mutant.name] = module, mutant
+    return {name: mutant for name, (_, mutant) in seen.items()}
 
 
-def mutants_by_name() -> dict[str, Mutant]:
-    """Return every mutant by its name. Raises MutantError as every_mutant does."""
-    return {mutant.name: mutant for theme in every_mutant().values() for mutant in theme}
-
-
-def mutants_by_scenario() -> dict[str, list[str]]:
-    """Return, by scenario ID, the names of the mutants that it is meant to notice."""
+def mutants_by_scenario(families: Iterable[Family]) -> dict[str, list[str]]:
+    """Return the names of the mutants that each scenario must notice, by its ID."""
     found: dict[str, list[str]] = {}
-    for mutant in mutants_by_name().values():
+    for mutant in mutants_by_name(families).values():
         for scenario in mutant.noticed_by:
             found.setdefault(scenario, []).append(mutant.name)
     return found
 
 
-def mutated(mutant: Mutant, peer: Path) -> dict[str, str]:
-    """Return the files that a mutant changes in the package ``peer``, by path, with their new text.
+def program_of(mutant: Mutant) -> FamilyProgram:
+    """Return the program that a mutant modifies. Raises MutantError."""
+    family = family_of(next(iter(mutant.noticed_by), ""))
+    try:
+        return family.program(mutant.program)
+    except (KeyError, IndexError):
+        raise MutantError(
+            f"{mutant.name} is a mutant of the program {mutant.program!r}, which its family "
+            f"{family.name!r} does not have."
+        ) from None
 
-    Raises MutantError for an edit that does not apply exactly once.
+
+def mutated(mutant: Mutant, packages: Sequence[Path]) -> dict[str, str]:
+    """Return the new text of the files that a mutant changes, by package and path.
+
+    ``packages`` are the folders of its program. Raises MutantError if an edit does not apply
+    exactly once.
     """
+    folders = {package.name: package for package in packages}
     changed: dict[str, str] = {}
     for edit in mutant.edits:
-        file = peer / edit.file
-        if edit.file not in changed and not file.is_file():
-            raise MutantError(f"{mutant.name} edits {PACKAGE}/{edit.file}, which is not there.")
-        text = changed.get(edit.file) or file.read_text(encoding="utf-8")
+        package = edit.package or packages[0].name
+        path = f"{package}/{edit.file}"
+        file = folders[package] / edit.file if package in folders else None
+        if file is None or not file.is_file():
+            raise MutantError(f"{mutant.name} edits {path}, which is not there.")
+        text = changed.get(path) or file.read_text(encoding="utf-8")
         count = text.count(edit.old)
         if count != 1:
             raise MutantError(
-                f"{mutant.name} edits text of {PACKAGE}/{edit.file} that occurs {count} times "
-                f"there, not once; the peer has changed, so write the edit anew:\n{edit.old}"
+                f"{mutant.name} edits text of {path} that occurs {count} times there, not once; "
+                f"the program has changed, so write the edit anew:\n{edit.old}"
             )
-        changed[edit.file] = text.replace(edit.old, edit.new)
+        changed[path] = text.replace(edit.old, edit.new)
     return changed
 
 
-def make_peers(mutants: Iterable[Mutant], peer: Path, folder: Path) -> None:
-    """Write each mutant's peer as ``folder/<name>/peer_cli``, compiled. Raises MutantError."""
+def make_programs(mutants: Iterable[Mutant], packages: Sequence[Path], folder: Path) -> None:
+    """Write each mutant's packages into ``folder/<name>``, compiled. Raises MutantError.
+
+    All are of one program, which consists of ``packages``.
+    """
     base = folder / ".base"
-    shutil.copytree(peer, base, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in packages:
+        shutil.copytree(package, base / package.name, ignore=shutil.ignore_patterns("__pycache__"))
     compileall.compile_dir(base, quiet=2)
     for mutant in mutants:
-        # Copied with its times, so that what was compiled once stays good for all files but those
-        # that are edited.
-        copy = Path(shutil.copytree(base, folder / mutant.name / PACKAGE))
-        for path, text in mutated(mutant, peer).items():
+        # Copied with modification times, so that compiled files stay valid except for edited ones.
+        copy = Path(shutil.copytree(base, folder / mutant.name))
+        for path, text in mutated(mutant, packages).items():
             (copy / path).write_text(text, encoding="utf-8")
             try:
                 py_compile.compile(str(copy / path), doraise=True)
@@ -112,6 +125,9 @@ def make_peers(mutants: Iterable[Mutant], peer: Path, folder: Path) -> None:
     shutil.rmtree(base)
 
 
-def _mutants_of(module: str) -> tuple[Mutant, ...]:
-    mutants: tuple[Mutant, ...] = importlib.import_module(module).MUTANTS
-    return mutants
+def _themes(family: Family) -> list[str]:
+    """Return the modules of a family's mutants; empty if it has no such package."""
+    if importlib.util.find_spec(family.mutants) is None:
+        return []
+    folder = importlib.import_module(family.mutants).__path__
+    return sorted(f"{family.mutants}.{module.name}" for module in pkgutil.iter_modules(folder))

@@ -1,4 +1,4 @@
-"""The kill matrix as one page without scripts, to be read in any browser, light or dark."""
+"""The kill matrix as one page without scripts, for any browser, light or dark."""
 
 from collections.abc import Iterable
 from html import escape
@@ -22,8 +22,8 @@ td, th { border: 1px solid var(--soft); padding: .15rem .4rem; text-align: left;
 code { font-size: 13px } ul { padding-left: 1.2rem }
 """
 _LEGEND = (
-    "✓ killed by the checks meant for it · ≠ noticed, but not as meant · ✗ the mutant crashed · "
-    "○ survived · - not run here · a dot: noticed, though not meant to"
+    "✓ killed by its intended checks · ≠ noticed by other checks · ✗ the mutant crashed · "
+    "○ survived · - not run here · a dot: noticed, though not intended"
 )
 _SIGNS = {
     "killed": ("✓", "good"),

@@ -1,14 +1,14 @@
-"""A mutant under a scenario: what came of it and how that is judged. Pure."""
+"""Pairs of a mutant and a scenario: outcomes and verdicts. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-# What a mutant that crashes turns red, wherever it does.
+# A crashing mutant turns these red in any scenario.
 CRASH_CHECKS = ("always: no traceback on stderr", "always: right exit code")
 REAL_PEER = "real-peer"
 
-Verdict = Literal["killed", "killed-otherwise", "crashed", "survived", "skipped"]
+MutantStatus = Literal["killed", "killed-otherwise", "crashed", "survived", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,15 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a scenario came to with a mutant."""
+class PairResult:
+    """The outcome of a scenario with a mutant."""
 
     pair: Pair
-    ran: Mapping[str, str]  # each check that was looked at: its `what` and its kind
-    red: Mapping[str, str]  # those that failed: the `what` and why
-    crash: str  # how the mutant crashed; empty: it did not
-    error: str  # why the scenario did not go all its way; empty: it did
-    skipped: str  # why it was not run; empty: it was
+    ran: Mapping[str, str]  # each check that ran: its `what` and its kind
+    red: Mapping[str, str]  # the failed checks: their `what` and why
+    crash: str  # how the mutant crashed, or empty
+    error: str  # why the scenario did not finish, or empty
+    skipped: str  # why it was not run, or empty
     duration_s: float
 
 
@@ -39,24 +39,24 @@ class Outcome:
 class Judged:
     """An outcome with its verdict; ``by`` are the intended checks that turned red."""
 
-    outcome: Outcome
-    verdict: Verdict
+    outcome: PairResult
+    verdict: MutantStatus
     by: Sequence[str]
-    also: Sequence[str]  # other checks that turned red
-    missing: Sequence[str]  # intended checks that did not
+    also: Sequence[str]  # unintended checks that turned red
+    missing: Sequence[str]  # intended checks that did not turn red
 
     @property
     def red(self) -> Sequence[str]:
-        """The checks that count as having been seen red."""
+        """The checks that count as proven red."""
         return [*self.by, *self.also] if self.verdict == "killed" else []
 
 
-def judge(outcome: Outcome, intended: Sequence[str]) -> Judged:
-    """Judge a pair: killed only when all intended checks turned red and the mutant lived on."""
+def judge(outcome: PairResult, intended: Sequence[str]) -> Judged:
+    """Judge a pair: killed only if all intended checks turned red and the mutant did not crash."""
     by = [what for what in intended if what in outcome.red]
     also = [what for what in outcome.red if what not in intended]
     missing = [what for what in intended if what not in outcome.red]
-    verdict: Verdict
+    verdict: MutantStatus
     if outcome.skipped:
         verdict = "skipped"
     elif outcome.crash and not any(what in CRASH_CHECKS for what in by):

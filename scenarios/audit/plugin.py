@@ -1,4 +1,4 @@
-"""The pytest plugin of an audit, in every worker: one item for each pair, told with its checks."""
+"""The pytest plugin of an audit, in every worker: one item per pair, reported with its checks."""
 
 import json
 from collections.abc import Generator, Sequence
@@ -7,67 +7,52 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.audit.mutant import Mutant, mutants_by_name
-from scenarios.audit.pairs import CRASH_CHECKS, REAL_PEER, Outcome, Pair
-from scenarios.core.scenario import info_of
-from scenarios.lan_spread.specs import PEER_COMMAND
-from scenarios.plugin import Variant, scenario_item, session_of
+from scenarios.audit.mutant import Mutant, mutants_by_name, program_of
+from scenarios.audit.pairs import CRASH_CHECKS, REAL_PEER, Pair, PairResult
+from scenarios.core.scenario import ScenarioInfo, info_of
+from scenarios.family.registry import every_family
+from scenarios.running.items import Variant, session_of, variant_of, variants_key
 
 PAIRS = "pairs.json"
-PEERS = "peers"
+PROGRAMS = "programs"
 DETAIL_SHOWN = 600
 
 _pairs = pytest.StashKey[Sequence[Pair]]()
-_pair = pytest.StashKey[Pair]()
 _mutants = pytest.StashKey[dict[str, Mutant]]()
 _errors = pytest.StashKey[list[BaseException]]()
 
 
 def save_pairs(folder: Path, pairs: list[Pair]) -> None:
-    """Write into the run's folder what to run, in this order."""
+    """Write the pairs to run into the run's folder, in this order."""
     (folder / PAIRS).write_text(json.dumps([(pair.mutant, pair.scenario) for pair in pairs]))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the pairs of the run."""
     rows = json.loads((_folder(config) / PAIRS).read_text())
-    config.stash[_mutants] = mutants_by_name()
+    config.stash[_mutants] = mutants_by_name(every_family())
     pairs: Sequence[Pair] = [Pair(mutant, scenario) for mutant, scenario in rows]
     config.stash[_pairs] = pairs
 
+    def variants(info: ScenarioInfo) -> list[Variant]:
+        return [_variant(config, pair) for pair in pairs if pair.scenario == info.id]
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makeitem(
-    collector: pytest.Module | pytest.Class, name: str, obj: object
-) -> list[pytest.Function] | None:
-    """Collect a scenario once for each mutant that it is run with."""
-    info = info_of(obj)
-    if info is None:
-        return None
-    items = []
-    pairs = collector.config.stash[_pairs]
-    for pair in pairs:
-        if pair.scenario == info.id:
-            item = scenario_item(
-                collector, name, obj, info, variant=_variant(collector.config, pair)
-            )
-            item.stash[_pair] = pair
-            items.append(item)
-    return items
+    config.stash[variants_key] = variants
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the pairs in the order in which they were given."""
+    """Run the pairs in the given order."""
     pairs = config.stash[_pairs]
     order = {pair: number for number, pair in enumerate(pairs)}
-    items.sort(key=lambda item: order[item.stash[_pair]])
+    items.sort(key=lambda item: order[_pair_of(item)])
 
 
-@pytest.hookimpl(wrapper=True)
+# Outermost, so that the runner's own plugin has judged the scenario before, in any loading order.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put what came of the pair on the report of its last phase, as `report.pair`."""
+    """Attach the pair's outcome to the report of its last phase, as `report.pair`."""
     report = yield
     errors = item.stash.setdefault(_errors, [])
     if call.excinfo is not None:
@@ -75,14 +60,14 @@ def pytest_runtest_makereport(
     if report.when == "teardown":
         told = vars(report)["scenario"]
         outcome = _outcome(item, errors, told["reason"], told["duration_s"])
-        # xdist carries a report's own attributes over.
+        # xdist transmits a report's own attributes.
         vars(report)["pair"] = asdict(outcome)
     return report
 
 
 def _outcome(
     item: pytest.Item, errors: list[BaseException], skipped: str, duration_s: float
-) -> Outcome:
+) -> PairResult:
     session = session_of(item)
     checks = session.scene.checks if session else []
     trouble = session.scene.trouble if session else None
@@ -95,10 +80,10 @@ def _outcome(
         crash = trouble.text
     for error in errors:
         if isinstance(error, pytest.fail.Exception):
-            crash = f"the scenario's own time was up: {error}"
+            crash = f"the scenario timed out: {error}"
     first = str(errors[0]).strip().splitlines()[:1] if errors and not skipped else []
-    return Outcome(
-        pair=item.stash[_pair],
+    return PairResult(
+        pair=_pair_of(item),
         ran={check.what: check.kind for check in checks},
         red=red,
         crash=crash,
@@ -108,13 +93,20 @@ def _outcome(
     )
 
 
+def _pair_of(item: pytest.Item) -> Pair:
+    info, variant = info_of(item), variant_of(item)
+    assert info is not None
+    assert variant is not None
+    return Pair(variant.name, info.id)
+
+
 def _variant(config: pytest.Config, pair: Pair) -> Variant:
     if pair.mutant == REAL_PEER:
-        return Variant(REAL_PEER, PEER_COMMAND)
+        return Variant(REAL_PEER, {})
     mutant = config.stash[_mutants][pair.mutant]
-    # Python looks there before it looks where packages are installed.
-    path = f"PYTHONPATH={_folder(config) / PEERS / mutant.name}"
-    return Variant(mutant.name, ("env", path, *PEER_COMMAND), mutant.hurry, mutant.alone)
+    program = program_of(mutant)
+    command = program.command(_folder(config) / PROGRAMS / mutant.name)
+    return Variant(mutant.name, {program.name: command}, mutant.hurry, mutant.alone)
 
 
 def _folder(config: pytest.Config) -> Path:

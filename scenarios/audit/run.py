@@ -1,7 +1,6 @@
-"""One audit: mutants and scenarios in; a kill matrix, a page and an exit code out."""
+"""One audit of mutants and scenarios, which yields a kill matrix, a page and an exit code."""
 
 import difflib
-import json
 import shutil
 import sys
 import time
@@ -12,23 +11,34 @@ from pathlib import Path
 import pytest
 
 from scenarios.audit.kill_matrix import KillMatrix, kill_matrix, told
-from scenarios.audit.mutant import PACKAGE, Mutant, MutantError, make_peers, mutants_by_name
+from scenarios.audit.mutant import (
+    Mutant,
+    MutantError,
+    make_programs,
+    mutants_by_name,
+    program_of,
+)
 from scenarios.audit.page import page
-from scenarios.audit.pairs import REAL_PEER, Outcome, Pair, judge
-from scenarios.audit.plugin import PEERS, save_pairs
+from scenarios.audit.pairs import REAL_PEER, Pair, PairResult, judge
+from scenarios.audit.plugin import PROGRAMS, save_pairs
+from scenarios.core.label import own_label
 from scenarios.core.sweep import of_run, sweep
-from scenarios.discovery import Found, Turn
-from scenarios.reporter import shown_path, silence_xdist
-from scenarios.results import new_run_folder, remove_old_runs, write_json
-from scenarios.run import (
+from scenarios.family.discovery import Found, Turn
+from scenarios.family.registry import family_of
+from scenarios.results.history import HISTORY, read_pair_durations, remember_pairs
+from scenarios.results.keeping import remove_old_runs
+from scenarios.results.results import new_run_folder, write_json
+from scenarios.root import ROOT
+from scenarios.running.reporter import shown_path, silence_xdist
+from scenarios.running.run import (
     FAILED,
     INTERRUPTED,
     PASSED,
-    ROOT,
+    run_pytest,
     scenario_arguments,
-    terminate_like_ctrl_c,
 )
-from scenarios.settings import RunSettings
+from scenarios.running.settings import RunSettings
+from scenarios.running.signals import end_once
 
 MATRIX, PAGE = "kill-matrix.json", "kill-matrix.html"
 UNPROVEN_SHOWN = 40
@@ -40,10 +50,10 @@ _COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class AuditRequest:
-    """What a person asked for.
+    """The user's request.
 
-    With all mutants of its scenarios, a run tells which checks are unproven; with all scenarios
-    too, such a check is a failure.
+    With all mutants of its scenarios, an audit reports which checks are unproven; with all
+    scenarios too, an unproven check is a failure.
     """
 
     jobs: int
@@ -56,15 +66,15 @@ class AuditRequest:
     root: Path = ROOT
 
     @property
-    def durations(self) -> Path:
-        """Where what earlier pairs took is kept."""
-        return self.root / ".cache" / "audit-durations.json"
+    def history(self) -> Path:
+        """The file with the durations of earlier pairs."""
+        return self.root / HISTORY
 
 
 def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[str, Found]) -> int:
     """Run the pairs of these mutants and scenarios, as processes, and return the exit code.
 
-    Raises MutantError when a mutant cannot be made.
+    Raises MutantError if a mutant is invalid.
     """
     pairs = pairs_of(mutants, chosen, full=request.full)
     folder = new_run_folder(request.root / "runs", "audit", latest="latest-audit")
@@ -74,37 +84,50 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
         f"pairs, {request.jobs} at once, into {shown_path(folder)}",
         flush=True,
     )
-    make_peers(mutants, ROOT / PACKAGE, folder / PEERS)
+    for packages, of_program in _by_packages(mutants).items():
+        make_programs(of_program, packages, folder / PROGRAMS)
     settings = RunSettings(
         run_id=folder.name,
+        runner=str(own_label(folder.name)),
         backend="process",
         clock_start=time.monotonic(),
         keep=request.keep,
         timeout_factor=request.timeout_factor,
     )
     settings.save(folder)
-    durations = _read_durations(request.durations)
+    durations = read_pair_durations(request.history)
     alone = {mutant.name for mutant in mutants if mutant.alone}
     save_pairs(folder, in_order(pairs, chosen, durations, alone))
     remove_old_runs(request.root / "runs", spare=[folder])
     progress = Progress({mutant.name: mutant for mutant in mutants}, len(pairs), request.verbosity)
     try:
-        with terminate_like_ctrl_c():
-            code = pytest.main(_arguments(request, folder, chosen), plugins=[progress])
+        with end_once() as interruption:
+            run_pytest(_arguments(request, folder, chosen), progress)
     finally:
         sweep(of_run(settings.run_id))
         if not request.keep:
-            shutil.rmtree(folder / PEERS, ignore_errors=True)
-    if code == pytest.ExitCode.INTERRUPTED:
+            shutil.rmtree(folder / PROGRAMS, ignore_errors=True)
+    if interruption.came:
+        ran = len(progress.outcomes)
+        print(f"interrupted: {ran} of {len(pairs)} pairs were run, so nothing is proven")
         return INTERRUPTED
     names = {key: found.info.name for key, found in chosen.items()}
     matrix = kill_matrix(
-        mutants, names, progress.outcomes, whole=request.all_scenarios and request.all_mutants
+        mutants,
+        names,
+        progress.outcomes,
+        whole=request.all_scenarios and request.all_mutants,
+        known=frozenset(
+            (scenario, what)
+            for family in {found.family for found in chosen.values()}
+            for scenario, checks in family.unproven.items()
+            for what in checks
+        ),
     )
     lost = sorted(map(str, set(pairs) - {outcome.pair for outcome in progress.outcomes}))
     write_json(folder / MATRIX, matrix.document())
     (folder / PAGE).write_text(page(matrix, folder.name), encoding="utf-8")
-    _remember_durations(request.durations, durations, progress.outcomes)
+    remember_pairs(request.history, {str(one.pair): one.duration_s for one in progress.outcomes})
     _say_summary(matrix, lost, folder, time.monotonic() - began)
     if request.all_mutants and not matrix.whole:
         _say_unproven(matrix)
@@ -114,11 +137,11 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
 def select(
     names: Sequence[str], scenarios: Mapping[str, Found], *, full: bool
 ) -> tuple[list[Mutant], dict[str, Found]]:
-    """Return the mutants of these names (none: all) and, of the scenarios, those to run them with.
+    """Return the mutants with these names (default: all), and the scenarios to run them with.
 
-    Raises MutantError for an unknown name.
+    Raises MutantError for an unknown name, and if no mutant remains.
     """
-    known = mutants_by_name()
+    known = mutants_by_name({found.family for found in scenarios.values()})
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=5)
@@ -129,18 +152,36 @@ def select(
         if full or scenarios.keys() & mutant.noticed_by.keys()
     ]
     meant = {scenario for mutant in mutants for scenario in mutant.noticed_by}
+    if not mutants:
+        which = " or ".join(names) if names else "any mutant"
+        raise MutantError(
+            f"Nothing to prove: {', '.join(scenarios)} {'is' if len(scenarios) == 1 else 'are'} "
+            f"not meant to notice {which}. Name others, or write a mutant; mutants/__init__.py of "
+            "the family says how."
+        )
     every = full or not names
     return mutants, {key: one for key, one in scenarios.items() if every or key in meant}
 
 
 def pairs_of(mutants: Sequence[Mutant], chosen: Mapping[str, Found], *, full: bool) -> list[Pair]:
-    """Return the pairs to run: the expected ones or all, and the real peer under each scenario."""
+    """Return the pairs to run: the intended ones or all, and the real peer with each scenario."""
     return [Pair(REAL_PEER, scenario) for scenario in chosen] + [
         Pair(mutant.name, scenario)
         for mutant in mutants
         for scenario in chosen
-        if full or scenario in mutant.noticed_by
+        if (full and _same_family(mutant, scenario)) or scenario in mutant.noticed_by
     ]
+
+
+def _same_family(mutant: Mutant, scenario: str) -> bool:
+    return any(family_of(noticed) is family_of(scenario) for noticed in mutant.noticed_by)
+
+
+def _by_packages(mutants: Sequence[Mutant]) -> dict[tuple[Path, ...], list[Mutant]]:
+    found: dict[tuple[Path, ...], list[Mutant]] = {}
+    for mutant in mutants:
+        found.setdefault(program_of(mutant).packages, []).append(mutant)
+    return found
 
 
 def in_order(
@@ -149,9 +190,9 @@ def in_order(
     durations: Mapping[str, float],
     alone: Container[str],
 ) -> list[Pair]:
-    """Return the pairs, longest first; at the end those that run alone, as mutant or as scenario.
+    """Return the pairs, longest first; those that must run alone come last.
 
-    One that never ran counts as long, for whoever waits for it.
+    A pair without a known duration counts as long, so that it starts early.
     """
     return sorted(
         pairs,
@@ -164,24 +205,24 @@ def in_order(
 
 @dataclass
 class Progress:
-    """The pytest plugin that gathers and shows what comes of each pair."""
+    """The pytest plugin that collects and shows the outcome of each pair."""
 
     mutants: Mapping[str, Mutant]
     total: int
     verbosity: int = 0
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[PairResult] = field(default_factory=list)
     _terminal: pytest.TerminalReporter | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Take the terminal, and keep xdist from telling there of what it calls nodes."""
+        """Take over the terminal, and suppress xdist's messages about its workers."""
         plugins = session.config.pluginmanager
         self._terminal = plugins.get_plugin("terminalreporter")
         silence_xdist(plugins)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self) -> tuple[str, str, str]:
-        """Print and count nothing: a failure is what is wanted here."""
+        """Print and count nothing: failures are expected here."""
         return "", "", ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -189,11 +230,11 @@ class Progress:
         fields = getattr(report, "pair", None)
         if fields is None:
             return
-        outcome = Outcome(**{**fields, "pair": Pair(**fields["pair"])})
+        outcome = PairResult(**{**fields, "pair": Pair(**fields["pair"])})
         self.outcomes.append(outcome)
         self._show(outcome)
 
-    def _show(self, outcome: Outcome) -> None:
+    def _show(self, outcome: PairResult) -> None:
         pair = outcome.pair
         if pair.mutant == REAL_PEER:
             if outcome.error or outcome.red:
@@ -215,7 +256,7 @@ class Progress:
             if outcome.error:
                 self._write(f"      then: {outcome.error[:200]}\n")
 
-    def _line(self, outcome: Outcome, verdict: str, colour: str, said: str) -> None:
+    def _line(self, outcome: PairResult, verdict: str, colour: str, said: str) -> None:
         self._write(f"{len(self.outcomes):>4}/{self.total} {outcome.pair.scenario:<4}")
         self._write(f"{verdict:<17}", colour)
         self._write(f"{outcome.duration_s:5.1f} s  {outcome.pair.mutant} — {said}\n")
@@ -248,31 +289,19 @@ def _say_summary(matrix: KillMatrix, lost: Sequence[str], folder: Path, took_s: 
         print(f"  {problem}")
     if len(matrix.problems) > UNPROVEN_SHOWN:
         print(f"  and {len(matrix.problems) - UNPROVEN_SHOWN} more, in {MATRIX}")
+    if matrix.whole and (left := matrix.known.intersection(matrix.unproven)):
+        print(f"  {len(left)} checks are known to be unproven (`unproven` of their family)")
     if matrix.problems or lost:
         print(
-            "A check that no mutant turns red proves nothing: mend the scenario so that it "
-            "notices, or write a mutant; scenarios/mutants/__init__.py says how."
+            "A check that no mutant turns red proves nothing: fix the scenario so that it "
+            "notices, or write a mutant; mutants/__init__.py of its family says how."
         )
     sys.stdout.flush()
 
 
 def _say_unproven(matrix: KillMatrix) -> None:
-    """Tell what the scenarios' own mutants leave open; always-on checks others may have proven."""
+    """Report checks unproven by the scenarios' mutants, except always-on checks."""
     unproven = [f"{one}: {what}" for one, what in matrix.unproven if one != "every"]
     if unproven:
         print("No mutant has turned these checks red here; write one for each:")
         print("\n".join(f"  {text}" for text in unproven[:UNPROVEN_SHOWN]))
-
-
-def _read_durations(path: Path) -> dict[str, float]:
-    try:
-        return {str(key): float(value) for key, value in json.loads(path.read_text()).items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}  # it only orders pairs
-
-
-def _remember_durations(
-    path: Path, before: Mapping[str, float], outcomes: Sequence[Outcome]
-) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, {**before, **{str(one.pair): one.duration_s for one in outcomes}})

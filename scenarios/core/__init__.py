@@ -1,1 +1,1 @@
-"""Nodes, their logs, waits, checks, faults and backends. Knows nodes, not games."""
+"""Nodes, their logs, waits, checks, faults and backends. Independent of what the nodes do."""

@@ -1,7 +1,7 @@
-"""The always-on checks that hold for every kind of node: pure, over what a node said.
+"""The always-on checks for every kind of node: pure functions over a node's lines.
 
-Each takes the story of one node and returns one sentence for each thing that is wrong.
-The form of the lines is CONTRACT section 1.
+Each takes the story of one node and returns one sentence per violation. docs/contract.md section 1
+defines the format of the lines.
 """
 
 import json
@@ -12,22 +12,22 @@ from typing import Any, Literal, TypeAlias
 
 from scenarios.core.backends.base import Ended
 from scenarios.core.log import Line, describe_end, event_of, show
-from scenarios.core.scene import place
+from scenarios.core.scene import Finding, place
 
-# How the scenario ended a node; None: it did not.
+# How the scenario ended a node; None if it did not.
 Ending: TypeAlias = Literal["asked", "killed", "removed"]
 
 TRACES = ("Traceback (most recent call last)", "Exception ignored in", "panicked at")
 FINDINGS_SHOWN = 5
 REPLIES = ("result", "error")
 NO_ID = "null"
-# From CONTRACT section 1: a longer line is refused unread, so its id is not known.
+# docs/contract.md section 1: a longer line is refused unread, so its id is unknown.
 LONGEST_LINE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStory:
-    """What the always-on checks look at."""
+    """The input of the always-on checks."""
 
     node: str
     lines: Sequence[Line]
@@ -37,45 +37,43 @@ class NodeStory:
 
 
 def only_protocol_lines(story: NodeStory) -> list[str]:
-    """Stdout holds replies and events and nothing else."""
-    found = []
+    """Stdout has only replies and events."""
+    found: list[str] = []
     for line in story.lines:
         if line.stream != "out":
             continue
         if not line.complete:
-            # A killed node may have been in the middle of a line.
+            # A killed node may leave an incomplete line.
             wrong = "" if story.ending in ("killed", "removed") else "the line has no end"
         else:
             wrong = _wrong_with(line.message)
         if wrong:
-            found.append(
-                f"{story.node} wrote what is no protocol line ({wrong}), "
-                f"{place(story.node, line.index)}: {show(line)}"
-            )
+            at = place(story.node, line.index)
+            said = f"{story.node} wrote what is no protocol line ({wrong}), {at}: {show(line)}"
+            found.append(Finding(said, at))
     return found
 
 
 def gapless_seq(story: NodeStory) -> list[str]:
-    """The events are numbered 0, 1, 2, … in the order in which they come."""
+    """The events are numbered 0, 1, 2, … in order."""
     want = 0
     for line in story.lines:
         event = event_of(story.node, line)
         if event is None or not line.complete:
             continue
         if event.seq != want:
-            # Only the first: what follows is off by the same.
-            where = place(story.node, line.index)
-            return [
-                f"{story.node} wrote seq {event.seq} where {want} was due, {where}: {show(line)}"
-            ]
+            # Only the first: all later ones are off too.
+            at = place(story.node, line.index)
+            said = f"{story.node} wrote seq {event.seq} where {want} was due, {at}: {show(line)}"
+            return [Finding(said, at)]
         want += 1
     return []
 
 
 def one_reply_per_command(story: NodeStory) -> list[str]:
-    """Each line on stdin has exactly one reply (with its id, if it has one), and nothing else has.
+    """Each line on stdin gets exactly one reply (with its id, if it has one); no other reply comes.
 
-    An empty line may have one or none. What is sent behind `shutdown` need not be read any more.
+    An empty line may get a reply or not. Lines after `shutdown` need not be read.
     """
     asked: Counter[str] = Counter()
     answered: Counter[str] = Counter()
@@ -100,33 +98,32 @@ def one_reply_per_command(story: NodeStory) -> list[str]:
         name = f"a line without an id ({asked[key]} of them)" if key == NO_ID else f"id {key}"
         if answered[key] > asked[key] + spare and not asked_later:
             found.append(f"{story.node} replied {answered[key]} times to {name}")
-        # A node that was killed may owe replies.
+        # A killed node may owe replies.
         if answered[key] < asked[key] and story.ending == "asked":
             found.append(f"{story.node} replied only {answered[key]} times to {name}")
     return found
 
 
 def only_events_after_shutdown(story: NodeStory) -> list[str]:
-    """After the reply to `shutdown` nothing comes but events of the shutdown."""
+    """After the reply to `shutdown` only events of the shutdown come."""
     shutdown_ids: set[str] = set()
     over = False
-    found = []
+    found: list[str] = []
     for line in story.lines:
         if is_shutdown(line):
             shutdown_ids.add(_id_of(line))
         elif line.stream == "out":
             kind = line.message.get("type") if line.message else None
             if over and kind != "event":
-                found.append(
-                    f"{story.node} wrote this after its shutdown, "
-                    f"{place(story.node, line.index)}: {show(line)}"
-                )
+                at = place(story.node, line.index)
+                said = f"{story.node} wrote this after its shutdown, {at}: {show(line)}"
+                found.append(Finding(said, at))
             over = over or (kind == "result" and _id_of(line) in shutdown_ids)
     return found
 
 
 def right_exit_code(story: NodeStory) -> list[str]:
-    """Every node that was not killed ended because it was asked to, with its exit code."""
+    """Every node that was not killed ended on request, with the expected exit code."""
     if story.ending == "killed":
         return []
     if story.ended is None:
@@ -140,7 +137,7 @@ def right_exit_code(story: NodeStory) -> list[str]:
 
 
 def no_traceback(story: NodeStory) -> list[str]:
-    """Stderr holds no traceback."""
+    """Stderr has no traceback."""
     lines = [line for line in story.lines if line.stream == "err"]
     for position, line in enumerate(lines):
         if any(trace in line.text for trace in TRACES):
@@ -160,7 +157,7 @@ GENERIC: tuple[tuple[str, Callable[[NodeStory], list[str]]], ...] = (
 
 
 def generic_findings(stories: Sequence[NodeStory]) -> list[tuple[str, list[str]]]:
-    """Return each generic check's name with what it found, over all nodes."""
+    """Return the name and the findings, over all nodes, of each generic check."""
     results = []
     for what, check in GENERIC:
         found = [finding for story in stories for finding in check(story)]
@@ -210,7 +207,7 @@ def _shutdown_index(story: NodeStory) -> int:
 
 
 def _id_of(line: Line) -> str:
-    """Return a line's id as a key; NO_ID when it has none that a reply could echo."""
+    """Return a line's id as a key; NO_ID if it has none that a reply could echo."""
     value = line.message.get("id") if line.message else None
     if isinstance(value, (dict, list)) or len(line.text) > LONGEST_LINE:
         return NO_ID

@@ -1,34 +1,35 @@
-"""Every expectation goes through here, so that each is on record: that it ran and how it ended."""
+"""Checks, the expectations of a scenario. Each is recorded with its result."""
 
-from collections.abc import Callable, Collection, Container
+from collections.abc import Collection, Container
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scenarios.core.difference import difference
 from scenarios.core.errors import Cause
-from scenarios.core.scene import CheckKind, CheckResult, Scene
+from scenarios.core.scene import CheckKind, CheckResult, Finding, Scene
 from scenarios.core.trees import Ignore, Tree, differences, tree
 
 DIFFERENCES_SHOWN = 40
-WHOLE_SHOWN = 100  # characters: of longer values only what differs
+WHOLE_SHOWN = 100  # characters; of longer values only the differences are shown
 
 
 class Checks:
-    """The expectations of one scenario. ``what`` names each and is the same in every run.
+    """The checks of one scenario. ``what`` names a check and is the same in every run.
 
-    One that does not hold raises CheckFailed, unless the scene goes on.
+    A failed check raises CheckFailed, unless the scene goes on.
     """
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
 
     def true(self, what: str, condition: object, detail: str = "") -> None:
-        """Check that ``condition`` holds; ``detail`` says what was found when it does not."""
+        """Check that ``condition`` holds; ``detail`` describes what was found if it does not."""
         self._judge(what, "" if condition else detail or f"it does not hold (got {condition!r})")
 
     def equal(self, what: str, got: object, want: object) -> None:
         """Check ``got == want``."""
-        self._judge(what, "" if got == want else _got_want(got, want))
+        self._scene.judged(self._compared(what, "check", got, want))
 
     def contains(self, what: str, got: Container[Any], member: object) -> None:
         """Check ``member in got``."""
@@ -40,7 +41,10 @@ class Checks:
 
     def between(self, what: str, got: float, low: float, high: float) -> None:
         """Check ``low <= got <= high``."""
-        self._judge(what, "" if low <= got <= high else f"got {got}, wanted {low} to {high}")
+        bounds = f"{low} to {high}"
+        wrong = "" if low <= got <= high else f"got {got}, wanted {bounds}"
+        result = self._result(what, "check", wrong)
+        self._scene.judged(replace(result, got=str(got), wanted=bounds) if wrong else result)
 
     def same_tree(self, what: str, got: Tree, want: Tree) -> None:
         """Check that two trees have the same names, kinds, sizes and content.
@@ -62,46 +66,40 @@ class Checks:
         else:
             self.same_tree(what, tree(got, ignore), tree(want, ignore))
 
-    def raises(
-        self, what: str, error: type[Exception], action: Callable[[], object], containing: str = ""
-    ) -> None:
-        """Check that ``action`` raises ``error`` with ``containing`` in its text."""
-        try:
-            result = action()
-        except error as met:
-            self._judge(what, "" if containing in str(met) else f"the error does not say so: {met}")
-        else:
-            self._judge(what, f"it was accepted, with {result!r}")
-
     def given(self, what: str, condition: object, detail: str = "") -> None:
-        """Check what the scenario itself stands on: no peer can break it, so no mutant has to."""
+        """Check a precondition of the scenario: no peer can break it, so no mutant has to."""
         found = "" if condition else detail or f"it does not hold (got {condition!r})"
         self._scene.judged(self._result(what, "given", found))
 
     def always(self, what: str, findings: Collection[str]) -> bool:
-        """Record an always-on check; returns whether it passed and does not raise."""
-        self._scene.checked(self._result(what, "always", "\n  ".join(findings)))
+        """Record an always-on check; returns whether it passed, and never raises."""
+        at = next((found.at for found in findings if isinstance(found, Finding)), "")
+        result = self._result(what, "always", "\n  ".join(findings))
+        self._scene.checked(replace(result, found_at=at))
         return not findings
 
     def always_equal(self, what: str, got: object, want: object) -> None:
-        """Check ``got == want``, unasked, as the family's own steps do wherever they are taken."""
-        detail = "" if got == want else _got_want(got, want)
-        self._scene.judged(self._result(f"always: {what}", "always", detail))
+        """Check ``got == want`` as an always-on check, in a step that many scenarios share."""
+        self._scene.judged(self._compared(f"always: {what}", "always", got, want))
 
     def _judge(self, what: str, detail: str) -> None:
         self._scene.judged(self._result(what, "check", detail))
+
+    def _compared(self, what: str, kind: CheckKind, got: object, want: object) -> CheckResult:
+        if got == want:
+            return self._result(what, kind, "")
+        whole = f"got {got!r}, wanted {want!r}"
+        if len(whole) <= WHOLE_SHOWN:
+            return replace(self._result(what, kind, whole), got=repr(got), wanted=repr(want))
+        return self._result(what, kind, self._differences(got, want))
 
     def _result(self, what: str, kind: CheckKind, detail: str) -> CheckResult:
         now = self._scene.clock.now()
         cause: Cause | None = "check" if detail else None
         return CheckResult(what, kind, not detail, now, now, detail=detail, cause=cause)
 
-
-def _got_want(got: object, want: object) -> str:
-    whole = f"got {got!r}, wanted {want!r}"
-    if len(whole) <= WHOLE_SHOWN:
-        return whole
-    found = difference(got, want)
-    more = len(found) - DIFFERENCES_SHOWN
-    tail = [f"and {more} more"] if more > 0 else []
-    return "\n  ".join(["", *found[:DIFFERENCES_SHOWN], *tail])
+    def _differences(self, got: object, want: object) -> str:
+        found = difference(got, want, self._scene.words.identities)
+        more = len(found) - DIFFERENCES_SHOWN
+        tail = [f"and {more} more"] if more > 0 else []
+        return "\n  ".join(["", *found[:DIFFERENCES_SHOWN], *tail])

@@ -1,6 +1,6 @@
-"""How a scenario fails. Every text is for the person who reads it at three in the morning."""
+"""How a scenario fails. Write every text for someone who reads it at three in the morning."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 Cause: TypeAlias = Literal[
@@ -18,13 +18,13 @@ Cause: TypeAlias = Literal[
     "scenario-broken",
 ]
 CAUSES: Mapping[Cause, str] = {
-    "check": "an expectation was looked at and found wrong",
-    "unexpected-event": "a wait met an event that made it pointless",
-    "node-ended": "what was waited for or asked needs a node that has ended",
-    "another-node-ended": "a node of the scenario ended though nobody had asked it to",
-    "out-of-memory": "the system killed a node for want of memory",
-    "backend-failed": "the backend (for docker: its daemon) could not do what it was told",
-    "fault-failed": "a fault could not be carried out, or never had its occasion",
+    "check": "a check found something else than it expects",
+    "unexpected-event": "an event came after which the wait could not succeed",
+    "node-ended": "a wait or a command needs a node that has ended",
+    "another-node-ended": "another node of the scenario ended unasked",
+    "out-of-memory": "the system killed a node because memory ran out",
+    "backend-failed": "the backend (for docker: its daemon) failed",
+    "fault-failed": "a fault failed, or its event never came",
     "command-refused": "a node answered a command with an error",
     "timeout-nothing-moved": "a deadline passed, and no node had written anything for a while",
     "timeout-still-moving": "a deadline passed while nodes were still writing: too slow, or stuck "
@@ -35,9 +35,9 @@ CAUSES: Mapping[Cause, str] = {
 
 
 class CheckFailed(AssertionError):  # noqa: N818 - reads as a verdict
-    """An expectation that did not hold. ``what`` names it, stable from run to run.
+    """A check that failed. ``what`` names it, the same in every run.
 
-    ``picture`` is what the nodes looked like at that moment, as the scene draws it.
+    ``picture`` is the state of all nodes at that moment, as the scene renders it.
     """
 
     def __init__(self, what: str, detail: str, cause: Cause = "check", picture: str = "") -> None:
@@ -57,12 +57,30 @@ class CheckFailed(AssertionError):  # noqa: N818 - reads as a verdict
 
 
 class WaitFailed(CheckFailed):
-    """A wait that cannot or did not end well; the text has the whole picture."""
+    """A wait that failed; the text includes the picture.
+
+    ``got`` is what came instead, ``why`` the reason why the wait ended, ``near`` the near misses:
+    lines with the right name but other fields.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        detail: str,
+        cause: Cause = "check",
+        picture: str = "",
+        *,
+        got: str = "",
+        why: str = "",
+        near: Sequence[str] = (),
+    ) -> None:
+        super().__init__(what, detail, cause, picture)
+        self.got = got
+        self.why = why
+        self.near = near
 
 
-class CommandFailed(Exception):  # noqa: N818 - reads as a verdict
-    """A node answered a command with an error."""
-
+class _ErrorReply(Exception):  # noqa: N818 - a reply of that type
     def __init__(self, node: str, command: str, code: str, error: str) -> None:
         super().__init__(f"{node} refused `{command}` ({code}): {error}")
         self.node = node
@@ -71,9 +89,13 @@ class CommandFailed(Exception):  # noqa: N818 - reads as a verdict
         self.error = error
 
 
-class UnsupportedCommand(CommandFailed):
+class CommandFailed(_ErrorReply):
+    """A node replied to a command with an error."""
+
+
+class UnsupportedCommand(_ErrorReply):
     """The node does not know the command (code ``unknown-command``): skip, do not fail."""
 
 
 class NodeGone(Exception):  # noqa: N818 - reads as a verdict
-    """Something was asked of a node that does not run any more."""
+    """The operation needs a running node, and this one has ended."""

@@ -1,4 +1,4 @@
-"""Faults: carried out at once or the moment a line arrives, and always on record."""
+"""Faults: injected at once or the moment a line arrives, and always recorded."""
 
 import threading
 import time
@@ -20,12 +20,12 @@ class _Trigger:
 
 
 class PlacedFault:
-    """A fault that waits for its occasion."""
+    """A fault that is injected when its event comes."""
 
     def __init__(self, what: str, scene: Scene, occasion: str) -> None:
         self.what = what
         self.occasion = occasion
-        self.trigger: Event | None = None  # the event that set it off
+        self.trigger: Event | None = None  # the event that triggered it
         self.error: Exception | None = None
         self._scene = scene
         self._over = False
@@ -33,23 +33,23 @@ class PlacedFault:
 
     @property
     def done(self) -> bool:
-        """Whether it was carried out (or failed)."""
+        """Whether it was injected (or failed)."""
         return self._over
 
     @property
     def withdrawn(self) -> bool:
-        """Whether the scenario took it back."""
+        """Whether the scenario cancelled it."""
         return self._withdrawn
 
     def withdraw(self) -> None:
-        """Take it back; too late for a fault already set off."""
+        """Cancel it; no effect once it is triggered."""
         with self._scene.condition:
             self._withdrawn = True
 
     def carried_out(self, timeout: float = EVENT_S) -> Event:
-        """Wait until it is carried out and return the event that set it off.
+        """Wait until it is injected and return the event that triggered it.
 
-        Raises WaitFailed when its occasion does not come, or what the fault itself raised.
+        Raises WaitFailed if that event does not come, or the error that the fault itself raised.
         """
         scene = self._scene
         deadline = time.monotonic() + scene.timeouts.stretched(timeout)
@@ -79,17 +79,17 @@ class PlacedFault:
 
 
 class Faults:
-    """Places the faults of one scenario and keeps the record of them."""
+    """Injects and records the faults of one scenario."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._placed: list[PlacedFault] = []
         self._threads: list[threading.Thread] = []
-        self._present = threading.local()  # the trigger and count of the thread that carries out
+        self._present = threading.local()  # the trigger and count in the thread that injects
 
     @contextmanager
     def recorded(self, what: str, node: str = "") -> Iterator[None]:
-        """Put what happens inside on record as one fault, with the line that set it off."""
+        """Record the body of the `with` as one fault, with the line that triggered it."""
         began, wall = self._scene.clock.now(), time.time()
         trigger: _Trigger | None = getattr(self._present, "trigger", None)
         error = ""
@@ -114,7 +114,7 @@ class Faults:
             )
 
     def now(self, what: str, do: Callable[[], object], node: str = "") -> None:
-        """Carry out a fault of the scenario's own at once (a node's own are on record already)."""
+        """Inject a fault of the scenario's own at once (the methods of Node record theirs)."""
         with self.recorded(what, node):
             do()
 
@@ -128,10 +128,10 @@ class Faults:
         nth: int = 1,
         **fields: object,
     ) -> PlacedFault:
-        """Carry out ``do`` on the ``nth`` such event in the window, in a thread of its own.
+        """Call ``do`` at the ``nth`` such event in the window, in a separate thread.
 
-        The fault starts the moment the line is read. An error of ``do`` ends every wait of the
-        scenario; a fault whose occasion never came fails the scenario at its end.
+        The fault starts the moment the line is read. An error in ``do`` ends every wait of the
+        scenario; a fault whose event never came fails the scenario at its end.
         """
         occasion = f"{window.log.node}: {' or '.join(names)}" + (f" no. {nth}" if nth > 1 else "")
         placed = PlacedFault(what, self._scene, occasion)
@@ -145,7 +145,7 @@ class Faults:
             try:
                 one_line = Window(window.log, line.index, line.index + 1)
                 met = one_line.events(*names, where=where, **fields)
-            except Exception as error:  # noqa: BLE001 - `where` is the scenario's; its error must
+            except Exception as error:  # noqa: BLE001 - the scenario wrote `where`: its error must
                 self._failed(placed, error)  # reach the scenario, not end the reader's thread
                 return True
             left -= len(met)
@@ -159,12 +159,12 @@ class Faults:
         return placed
 
     def withdraw_all(self) -> None:
-        """Take back every fault that waits for its occasion."""
+        """Cancel every fault that is not triggered yet."""
         for fault in self._placed:
             fault.withdraw()
 
     def settle(self, timeout: float = EVENT_S) -> list[str]:
-        """Wait for the faults under way; return a sentence for each that failed or never came."""
+        """Wait for running faults; return a sentence for each that failed or never happened."""
         for thread in list(self._threads):
             thread.join(self._scene.timeouts.stretched(timeout))
         found = [

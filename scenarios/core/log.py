@@ -1,4 +1,4 @@
-"""What one node read and wrote, line by line, with times."""
+"""The log of one node: every line it read and wrote, with times."""
 
 import json
 import time
@@ -20,16 +20,16 @@ class Line:
 
     index: int  # gapless, over all streams of the node
     at: float  # seconds since the run began
-    wall: float  # unix seconds
+    wall: float  # Unix seconds
     stream: Stream
-    text: str  # bytes that are no UTF-8 appear as \\xNN
-    message: Mapping[str, Any] | None  # of "in" and "out", when it is a JSON object
+    text: str  # bytes that are not UTF-8 appear as \\xNN
+    message: Mapping[str, Any] | None  # of "in" and "out", if it is a JSON object
     complete: bool = True  # False: the stream ended before the newline
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A line of the form that CONTRACT section 1 gives for events."""
+    """A line with the format of events in docs/contract.md section 1."""
 
     node: str
     name: str
@@ -44,7 +44,7 @@ class Event:
 
 
 def event_of(node: str, line: Line) -> Event | None:
-    """Return the event that a line is, or None."""
+    """Return the line as an event, or None if it is not one."""
     message = line.message
     if line.stream != "out" or message is None or message.get("type") != "event":
         return None
@@ -61,7 +61,7 @@ def event_of(node: str, line: Line) -> Event | None:
 
 
 class NodeLog:
-    """All lines of one node. Appended to by reader threads, read by everyone."""
+    """All lines of one node. Reader threads append; any thread may read."""
 
     def __init__(self, node: str, scene: Scene, file: Path | None = None) -> None:
         self.node = node
@@ -73,7 +73,7 @@ class NodeLog:
         scene.add_view(self.last_lines)
 
     def append(self, stream: Stream, data: bytes, *, complete: bool = True) -> Line:
-        """Add one line (without newline) and show it to the watches, which wake their waits."""
+        """Add one line (without newline) and offer it to the watches, which wake their waits."""
         text = data.decode("utf-8", "backslashreplace")
         message = None if stream == "err" else json_object(text)
         with self.scene.condition:
@@ -95,13 +95,13 @@ class NodeLog:
         return line
 
     def end(self, ended: Ended) -> None:
-        """Note that nothing will come any more, and wake the waits."""
+        """Record the node's end, and wake the waits."""
         with self.scene.condition:
             self._ended = ended
             self.scene.condition.notify_all()
 
     def close(self) -> None:
-        """Close the log's file; again: no effect."""
+        """Close the log's file. Idempotent."""
         if self._file:
             self._file.close()
 
@@ -115,15 +115,15 @@ class NodeLog:
         return len(self._lines)
 
     def lines(self, start: int = 0, end: int | None = None) -> list[Line]:
-        """Return the lines from ``start`` up to (not with) ``end``."""
+        """Return the lines from ``start`` up to, but without, ``end``."""
         with self.scene.condition:
             return self._lines[start:end]
 
     def watch(self, start: int, offer: Callable[[Line], bool]) -> None:
         """Offer every line from ``start`` on, in order, until ``offer`` returns True.
 
-        ``offer`` runs in the thread that brought the line, under the scene's lock: it must be
-        quick and must not raise.
+        ``offer`` runs in the thread that read the line, under the scene's lock: it must be quick
+        and must not raise.
         """
         with self.scene.condition:
             if not any(offer(line) for line in self._lines[start:]):
@@ -153,13 +153,13 @@ class NodeLog:
 
 
 def show(line: Line, width: int = 400) -> str:
-    """Return one line as people read it."""
+    """Format one line for people."""
     text = line.text if len(line.text) <= width else line.text[:width] + "…"
     return f"{line.at:9.3f} {line.stream:>3} {text}"
 
 
 def brief(line: Line, width: int = 200) -> str:
-    """Return one line without what it has in common with all others."""
+    """Format one line without the fields that all lines have."""
     message = line.message
     if message is None:
         return show(line, width)
@@ -189,7 +189,7 @@ def describe_end(ended: Ended) -> str:
 
 
 def json_object(text: str) -> Mapping[str, Any] | None:
-    """Return the JSON object that a text is, or None."""
+    """Parse a JSON object; None if the text is not one."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

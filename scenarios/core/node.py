@@ -1,4 +1,4 @@
-"""One node of a scenario: what it can be asked, what can be done to it, what it said."""
+"""One node of a scenario: its commands, its faults and its log."""
 
 import itertools
 import json
@@ -15,6 +15,7 @@ from scenarios.core.errors import (
     WaitFailed,
 )
 from scenarios.core.faults import Faults
+from scenarios.core.fields import text_of
 from scenarios.core.log import Line, NodeLog, describe_end
 from scenarios.core.scene import CheckResult
 from scenarios.core.timeouts import BACKEND_S, EXIT_S, READY_S, REPLY_S
@@ -22,7 +23,7 @@ from scenarios.core.window import Window
 
 
 class PendingReply:
-    """A command on its way; its window begins just before the command was sent."""
+    """A command that was sent; its window begins just before that."""
 
     def __init__(self, node: "Node", command: str, request_id: str, window: Window) -> None:
         self._node = node
@@ -59,10 +60,9 @@ class Node:
     def __init__(self, spec: NodeSpec, label: str, log: NodeLog, faults: Faults) -> None:
         self.spec = spec
         self.name = spec.name
-        self.label = label  # the name; from the second start on name#2, …
+        self.label = label  # the name; name#2, … after restarts
         self.log = log
         self.frozen = False
-        self.connected = True
         self._faults = faults
         self._scene = log.scene
         self._handle: Handle | None = None
@@ -72,7 +72,7 @@ class Node:
     def __repr__(self) -> str:
         return self.label
 
-    # What the backend calls (Sink).
+    # The Sink, which the backend calls.
 
     def line(self, stream: Literal["out", "err"], data: bytes, *, complete: bool) -> None:
         """Take one line from the backend."""
@@ -88,7 +88,7 @@ class Node:
             cause=ended.cause,
             expected=not unexpected,
         )
-        # What is removed may be gone before the backend can say how it ended.
+        # A removed node may be gone before the backend can tell how it ended.
         if ended.kind == "out-of-memory" or (ended.kind == "backend-failed" and not self._ending):
             self._scene.lost_by = self._scene.lost_by or ended.kind
         self.log.end(ended)
@@ -99,24 +99,24 @@ class Node:
             )
 
     def attach(self, handle: Handle) -> None:
-        """Take the handle that the backend gave (called by the session, once)."""
+        """Set the backend's handle (called once, by the session)."""
         self._handle = handle
 
-    # What it is and was.
+    # State.
 
     @property
     def address(self) -> str:
-        """Its present IP address."""
+        """Its current IP address."""
         return self._started.address
 
     @property
     def running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether it has started and not ended."""
         return self._handle is not None and self.log.ended is None
 
     @property
     def ending(self) -> Ending | None:
-        """How the scenario ended it, or None."""
+        """How the scenario ended it, or None if it did not."""
         return self._ending
 
     @property
@@ -125,7 +125,7 @@ class Node:
         return self.log.ended.exit_code if self.log.ended else None
 
     def story(self) -> NodeStory:
-        """Return what the always-on checks look at."""
+        """Return the input of the always-on checks."""
         return NodeStory(
             node=self.label,
             lines=self.log.lines(),
@@ -139,25 +139,27 @@ class Node:
         return Window(self.log, self.log.mark())
 
     def everything(self) -> Window:
-        """Return the window of its whole life."""
+        """Return the window of its whole run."""
         return Window(self.log)
 
     def listing(self, mount: Mount) -> frozenset[str]:
         """Return the relative paths of everything below a mount, as the node sees it."""
         return self._started.listing(mount)
 
-    # Asking.
+    # Commands.
 
     def wait_ready(self, timeout: float = READY_S) -> None:
-        """Wait for the event after which others may use it."""
+        """Wait for its ready event."""
         if self.spec.ready_event is not None:
             ready = self.everything().wait_event(self.spec.ready_event, timeout=timeout)
-            if isinstance(peer_id := ready.data.get("peer_id"), str):
-                self._scene.names.setdefault(peer_id, self.name)
+            if own_id := text_of(ready.data, self._scene.words.node_id):
+                self._scene.names.setdefault(own_id, self.name)
 
     def send(self, command: str, **arguments: Any) -> PendingReply:
-        """Send a command without waiting; raises NodeGone when it does not run."""
+        """Send a command without waiting. Raises NodeGone if it is not running."""
         self._require_running(f"send `{command}`")
+        if command in self._scene.words.ending:
+            self._ending = self._ending or "asked"
         request_id = f"r{next(self._ids)}"
         text = json.dumps({"cmd": command, "id": request_id, **arguments}, ensure_ascii=False)
         return PendingReply(self, command, request_id, self.send_line(text))
@@ -165,7 +167,7 @@ class Node:
     def request(
         self, command: str, *, timeout: float = REPLY_S, **arguments: Any
     ) -> dict[str, Any]:
-        """Send a command and return its reply's data; raises CommandFailed or WaitFailed."""
+        """Send a command and return its reply's data. Raises CommandFailed or WaitFailed."""
         return self.send(command, **arguments).data(timeout)
 
     def refused(
@@ -177,12 +179,10 @@ class Node:
         timeout: float = REPLY_S,
         **arguments: Any,
     ) -> CommandFailed:
-        """Check that a command is refused, with ``containing`` in the error; return the error."""
+        """Check that a command is refused with ``containing`` in the error; return the error."""
         title = what or f"{self.label}: {command} is refused"
         try:
             data = self.request(command, timeout=timeout, **arguments)
-        except UnsupportedCommand:
-            raise
         except CommandFailed as error:
             met, detail = error, ""
             if containing not in error.error:
@@ -194,7 +194,7 @@ class Node:
         return met
 
     def send_line(self, line: str | bytes) -> Window:
-        """Send one raw line, whatever it is; the returned window begins just before it."""
+        """Send one raw line, valid or not; the returned window begins just before it."""
         data = line.encode() if isinstance(line, str) else line
         handle = self._started
         window = self.window()
@@ -206,24 +206,24 @@ class Node:
     # Ending it.
 
     def close_stdin(self) -> None:
-        """Close its stdin, which asks it to end; does not wait."""
+        """Close its stdin, which asks it to exit; does not wait."""
         self._require_running("close the stdin of")
         self._ending = self._ending or "asked"
         self._started.close_stdin()
 
     def terminate(self) -> None:
-        """Send SIGTERM, which asks it to end; does not wait."""
+        """Send SIGTERM, which asks it to exit; does not wait."""
         self._require_running("terminate")
         self._ending = self._ending or "asked"
         self._started.terminate()
 
     def shutdown(self, timeout: float = EXIT_S) -> int | None:
-        """Send `shutdown`, wait for its end and return the exit code."""
+        """Send `shutdown`, wait for the exit and return the exit code."""
         self.request("shutdown", timeout=timeout)
         return self.wait_exit(timeout)
 
     def wait_exit(self, timeout: float = EXIT_S) -> int | None:
-        """Wait until it has ended and return the exit code; raises WaitFailed."""
+        """Wait until it exits and return the exit code. Raises WaitFailed."""
         scene = self._scene
         began = scene.clock.now()
         deadline = time.monotonic() + scene.timeouts.stretched(timeout)
@@ -240,10 +240,10 @@ class Node:
             raise WaitFailed(title, detail, scene.timeout_cause(), scene.picture())
         return self.log.ended.exit_code
 
-    # Faults. Each is on record with its time and, when placed on an event, with that line.
+    # Faults. Each is recorded with its time and with the line that triggered it, if any.
 
     def kill(self) -> None:
-        """Kill it (SIGKILL, no goodbye) and return when it is dead; raises NodeGone."""
+        """Kill it (SIGKILL, no goodbye) and wait until it is dead. Raises NodeGone."""
         with self._faults.recorded(f"kill {self.label}", self.label):
             self._require_running("kill")
             self._ending = "killed"
@@ -251,42 +251,40 @@ class Node:
             self.wait_exit(BACKEND_S)
 
     def freeze(self) -> None:
-        """Stop it where it is; its connections stay open and silent."""
+        """Freeze it; its connections stay open and silent."""
         with self._faults.recorded(f"freeze {self.label}", self.label):
             self._require_running("freeze")
             self._started.freeze()
             self.frozen = True
 
     def thaw(self) -> None:
-        """Let it go on after freeze."""
+        """Resume it after freeze."""
         with self._faults.recorded(f"thaw {self.label}", self.label):
             self._require_running("thaw")
             self._started.thaw()
             self.frozen = False
 
     def disconnect(self) -> None:
-        """Cut it off the network; raises Unsupported where the backend cannot."""
+        """Disconnect it from the network. Raises BackendLacks if the backend cannot."""
         with self._faults.recorded(f"disconnect {self.label}", self.label):
             self._require_running("disconnect")
             self._started.disconnect()
-            self.connected = False
 
     def reconnect(self, address: str | None = None) -> None:
-        """Put it back on the network, under the same address or another one."""
+        """Reconnect it, at the same address or another one."""
         where = f" as {address}" if address else ""
         with self._faults.recorded(f"reconnect {self.label}{where}", self.label):
             self._require_running("reconnect")
             self._started.reconnect(address)
-            self.connected = True
 
     def discard(self) -> None:
-        """Kill it at the scenario's end, which is no fault; it has nothing to answer for."""
+        """Kill it at the scenario's end. That is no fault, and its end is not judged."""
         if self.running:
             self._ending = "killed"
             self._started.kill()
 
     def remove(self) -> None:
-        """Leave nothing of it (called by the session); again: no effect."""
+        """Remove it completely (called by the session). Idempotent."""
         self._ending = self._ending or "removed"
         if self._handle is not None:
             self._handle.remove()

@@ -1,5 +1,6 @@
-"""The mark that makes a pytest function a scenario: its ID, its name and what it proves."""
+"""The decorator that makes a pytest function a scenario: its ID, its name and what it proves."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -7,12 +8,13 @@ from typing import Any, TypeVar
 from scenarios.core.backends.base import Capability
 
 ATTRIBUTE = "scenario_info"
+_ID = re.compile(r"[A-Z](0|[1-9][0-9]*)")  # the letter is the family's
 F = TypeVar("F", bound=Callable[..., None])
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioInfo:
-    """What the matrix says of a scenario."""
+    """The description of a scenario, as in the matrix."""
 
     id: str  # such as "S7"
     name: str
@@ -32,13 +34,12 @@ def scenario(
     timeout_s: float = 120.0,
 ) -> Callable[[F], F]:
     """Make a pytest function a scenario: it carries a ScenarioInfo, which ``info_of`` returns."""
-    number = scenario_id[1:]
-    if not (scenario_id.startswith("S") and number.isdigit() and number == str(int(number))):
+    if not _ID.fullmatch(scenario_id):
         raise ValueError(f"{scenario_id!r} is no scenario ID; write it like S7.")
     info = ScenarioInfo(scenario_id, name, proves, measures, frozenset(needs), timeout_s)
 
     def decorate(function: F) -> F:
-        # An attribute and no pytest marker, which every pytest configuration would have to know.
+        # An attribute, since every pytest configuration would have to register a pytest marker.
         vars(function)[ATTRIBUTE] = info
         return function
 

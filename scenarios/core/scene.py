@@ -1,9 +1,9 @@
-"""What the nodes of one scenario share: clock, lock, record, and the picture for a failure."""
+"""Shared by the nodes of one scenario: clock, lock, record, and the picture for a failure."""
 
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,9 @@ from typing import Any, Literal, TypeAlias
 
 from scenarios.core.errors import Cause, CheckFailed
 from scenarios.core.timeouts import STILL_MOVING_S, Timeouts
+from scenarios.core.words import Words
 
+SCENARIO_FILE = "scenario.jsonl"
 CheckKind: TypeAlias = Literal["check", "wait", "always", "given"]
 
 
@@ -27,39 +29,76 @@ class Clock:
 
 
 def file_stem(node: str) -> str:
-    """Return what the files about a node are named after."""
+    """Return the stem of the names of a node's files."""
     return node.replace("#", "-")
 
 
 def place(node: str, index: int) -> str:
-    """Return where a line of a node is kept, as `alpha.jsonl:12`; the report leads there."""
+    """Return the place of a node's line, such as `alpha.jsonl:12`; the report links to it."""
     return f"{file_stem(node)}.jsonl:{index + 1}"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One expectation that was looked at."""
+    """The result of one check."""
 
     what: str  # stable from run to run
     kind: CheckKind
     passed: bool
     at: float  # seconds since the run began
-    since: float  # for a wait: when it began; else the same as ``at``
+    since: float  # of a wait: when it began; otherwise the same as ``at``
     node: str = ""
-    detail: str = ""
+    detail: str = ""  # for people, as one text
     cause: Cause | None = None  # None when passed
+    # The parts of ``detail``, if it failed.
+    wanted: str = ""
+    got: str = ""  # what came instead
+    why: str = ""  # of a wait: why it ended
+    near: Sequence[str] = ()  # of a wait: near misses, with the right name but other fields
+    found_at: str = ""  # of an always-on check: the line that shows it, as `place` says it
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRecord:
+    """How a scenario failed: the last record in its file.
+
+    ``what`` names the check if ``how`` is "expectation"; otherwise it is the first line of the
+    error.
+    """
+
+    at: float  # seconds since the run began
+    what: str
+    how: Literal["expectation", "refused", "time-up", "error"]
+    cause: Cause
+    where: str = ""  # the scenario's statement: file and line, such as `scenarios/….py:65`
+    node: str = ""  # of a refused command
+    command: str = ""
+    refusal: str = ""
+
+
+class Finding(str):
+    """A sentence about a violation, with the place of the line that shows it."""
+
+    __slots__ = ("at",)
+    at: str
+
+    def __new__(cls, text: str, at: str) -> "Finding":
+        """Return the sentence."""
+        made = super().__new__(cls, text)
+        made.at = at
+        return made
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRecord:
-    """One fault that was carried out, or failed to be."""
+    """One fault that was injected, or failed."""
 
     what: str
     node: str
-    at: float  # when it began, seconds since the run began
+    at: float  # when it began, in seconds since the run began
     took_s: float
     wall: float  # unix seconds
-    trigger_node: str = ""  # whose line set it off; empty: the scenario placed it at once
+    trigger_node: str = ""  # whose line triggered it; empty: injected at once
     trigger: str = ""  # that line
     error: str = ""
 
@@ -70,21 +109,21 @@ class FaultRecord:
 
 
 class JsonLines:
-    """A file of one JSON object per line, written as it happens."""
+    """A file with one JSON object per line, written immediately."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", errors="backslashreplace", buffering=1)
         self._lock = threading.Lock()
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append one record; nothing after close."""
+        """Append one record; ignored after close."""
         text = json.dumps(record, ensure_ascii=False, default=repr) + "\n"
         with self._lock:
             if not self._file.closed:
                 self._file.write(text)
 
     def close(self) -> None:
-        """Close the file; again: no effect."""
+        """Close the file. Idempotent."""
         with self._lock:
             self._file.close()
 
@@ -102,7 +141,7 @@ class JsonLines:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why every wait of the scenario is pointless from now on."""
+    """Why every wait of the scenario must fail from now on."""
 
     cause: Cause
     text: str
@@ -118,38 +157,40 @@ class Scene:
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
         goes_on: bool = False,
+        words: Words | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
-        # A failed check does not end the scenario: the audit wants to see all that fail.
+        self.words = words or Words()
+        # A failed check does not end the scenario, so that the audit sees all that fail.
         self.goes_on = goes_on
-        self.condition = threading.Condition()  # of all logs: a wait ends when any node dies
+        self.condition = threading.Condition()  # for all logs: a wait ends when any node dies
         self.checks: list[CheckResult] = []
         self.faults: list[FaultRecord] = []
-        self.lost_by: Cause | None = None  # what the backend says took a node away
-        self.names: dict[str, str] = {}  # of nodes, by an id that they go by in their lines
+        self.lost_by: Cause | None = None  # why a node ended, according to the backend
+        self.names: dict[str, str] = {}  # of nodes, by the ids that they use in their lines
         self.last_line_at = self.clock.now()
-        # The line that the scenario has waited for last, and most likely judges: node and index.
+        # The line last waited for, which the next check probably judges: node and index.
         self.last_read: tuple[str, int] | None = None
         self._views: list[Callable[[int], str]] = []
         self._trouble: Trouble | None = None
-        self._records = JsonLines(folder / "scenario.jsonl")
+        self._records = JsonLines(folder / SCENARIO_FILE)
 
     @property
     def trouble(self) -> Trouble | None:
-        """What makes every further wait pointless, if anything."""
+        """Why every further wait must fail, if there is a reason."""
         return self._trouble
 
     def in_trouble(self, cause: Cause, text: str) -> None:
-        """Wake every wait with a reason why it is pointless; the first reason stays."""
+        """Wake every wait with the reason why it fails; only the first reason counts."""
         with self.condition:
             self._trouble = self._trouble or Trouble(cause, text)
             self.condition.notify_all()
 
     def timeout_cause(self) -> Cause:
-        """Return what to call a deadline that passes now."""
+        """Return the cause for a deadline that passes now."""
         moving = self.clock.now() - self.last_line_at < STILL_MOVING_S
         return "timeout-still-moving" if moving else "timeout-nothing-moved"
 
@@ -159,11 +200,11 @@ class Scene:
         self._records.write(record)
 
     def checked(self, result: CheckResult) -> None:
-        """Record one expectation."""
+        """Record one check."""
         self._checked(result)
 
     def judged(self, result: CheckResult) -> None:
-        """Record one expectation; raises CheckFailed when it failed, unless the scene goes on."""
+        """Record one check. Raises CheckFailed if it failed, unless the scene goes on."""
         read = place(*self.last_read) if self.last_read else ""
         self._checked(result, read=read)
         if not result.passed and not self.goes_on:
@@ -180,11 +221,11 @@ class Scene:
         self.record("fault", **asdict(fault))
 
     def add_view(self, view: Callable[[int], str]) -> None:
-        """Add a node's part of the picture: called with how many last lines to show."""
+        """Add a node's part of the picture; it is called with the number of last lines to show."""
         self._views.append(view)
 
     def picture(self, last_lines: int = 8) -> str:
-        """Return the faults placed and every node's last lines."""
+        """Return the faults and the last lines of every node."""
         faults = "\n".join(f"  {fault}" for fault in self.faults) or "  none"
         views = "\n".join(view(last_lines) for view in self._views) or "  no node was started"
         for node_id, name in self.names.items():
@@ -195,7 +236,7 @@ class Scene:
         return "\n".join([*parts, f"Last lines of every node:\n{views}"])
 
     def close(self) -> None:
-        """Close the record; again: no effect."""
+        """Close the record. Idempotent."""
         self._records.close()
 
 

@@ -1,4 +1,4 @@
-"""The nodes of one scenario: started together, judged together, gone together."""
+"""The session of one scenario: starts its nodes, judges them and removes them."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +16,9 @@ from scenarios.core.log import NodeLog
 from scenarios.core.node import Node
 from scenarios.core.scene import Clock, Scene, file_stem
 from scenarios.core.timeouts import EXIT_S, Timeouts
+from scenarios.core.words import Words
 
-# How long a node of a scenario that failed already may take to end by itself.
+# How long nodes may take to exit by themselves after the scenario has failed.
 EXIT_AFTER_FAILURE_S = 2.0
 AlwaysCheck = Callable[[], list[str]]
 
@@ -30,7 +31,7 @@ class _Added:
 
 
 class Session:
-    """Owns everything of one scenario. As a context manager it finishes or abandons itself."""
+    """Owns the nodes of one scenario. As a context manager it finishes, or abandons on an error."""
 
     def __init__(
         self,
@@ -41,46 +42,47 @@ class Session:
         clock: Clock | None = None,
         pcap: bool = False,
         goes_on: bool = False,
+        words: Words | None = None,
     ) -> None:
-        """With ``goes_on`` a failed check ends the scenario only when it has gone all its way."""
+        """With ``goes_on`` the scenario runs to its end even if checks fail."""
         self.backend = backend
         self.folder = folder
-        self.scene = Scene(folder, timeouts=timeouts, clock=clock, goes_on=goes_on)
+        self.scene = Scene(folder, timeouts=timeouts, clock=clock, goes_on=goes_on, words=words)
         self.check = Checks(self.scene)
         self.faults = Faults(self.scene)
         self.nodes: list[Node] = []
         self._pcap = pcap
-        self._captures: list[Capture] = []
+        self._captures: dict[str, Capture] = {}  # by label of the node
         self.evidence_lines: list[str] = []
         self._always: list[_Added] = []
 
     def step(self, text: str) -> None:
-        """Say what the scenario does next: for the live view and the report."""
+        """Announce what the scenario does next, for the terminal and the report."""
         self.scene.record("step", text=text)
 
     def evidence(self, text: str) -> None:
-        """Say in one line, with figures, what was proven."""
+        """Summarise in one line, with figures, what was proven."""
         self.evidence_lines.append(text)
         self.scene.record("evidence", text=text)
 
     def add_always(self, what: str, check: AlwaysCheck, *, while_running: bool = False) -> None:
-        """Add a check for the end: it returns one sentence for each thing that is wrong.
+        """Add a check for the end of the scenario; it returns one sentence per violation.
 
-        It runs when all nodes have ended, or ``while_running``: before they are asked to.
+        It runs after all nodes have ended, or, with ``while_running``, before they are asked to.
         """
         self._always.append(_Added(f"always: {what}", check, while_running))
 
     def start(self, *specs: NodeSpec) -> list[Node]:
-        """Start nodes, all at once, and wait until each is ready; addresses ascend in this order.
+        """Start nodes concurrently and wait until all are ready; addresses ascend in this order.
 
-        Raises BackendError, or WaitFailed when one does not become ready.
+        Raises BackendError, or WaitFailed if one does not become ready.
         """
         nodes = [self._new_node(spec) for spec in specs]
-        # Leased here, in order, and not in the threads.
+        # Leased here and not in the threads, to keep the order.
         addresses = [spec.address or self.backend.new_address() for spec in specs]
         if nodes:
             with ThreadPoolExecutor(len(nodes), thread_name_prefix="start") as pool:
-                # list: raises what the first failed start raised, after all have ended.
+                # list(): waits for all, then raises the error of the first that failed.
                 list(pool.map(self._start_one, nodes, addresses))
         for node in nodes:
             node.wait_ready()
@@ -89,23 +91,23 @@ class Session:
     def restart(
         self, node: Node, *, new_address: bool = False, spec: NodeSpec | None = None
     ) -> Node:
-        """Start a node that has ended once more, on the same folders; return the new Node.
+        """Restart a node that has ended, on the same folders; return the new Node.
 
-        It comes back under its old address or the next new one. ``spec`` replaces how it is
-        started. Raises NodeGone when the old one still runs.
+        It gets its old address or the next new one. ``spec`` replaces the old spec. Raises
+        NodeGone if the old one still runs.
         """
         if node.running:
             raise NodeGone(f"{node.label} still runs; end it before it is started again.")
-        # Leased before the old lease ends, or the pool could give the same one again.
+        # Leased before the old lease ends, since the pool could return the same address.
         address = self.backend.new_address() if new_address else node.address
         node.remove()
         return self.start(replace(spec or node.spec, address=address))[0]
 
     def finish(self) -> None:
-        """End all nodes as a user would, judge what they said, and remove everything.
+        """End all nodes as a user would, run the always-on checks, and remove everything.
 
-        Raises CheckFailed with all findings of the always-on checks, behind those of the checks
-        that the scenario has gone on from.
+        Raises CheckFailed with all findings of the always-on checks, after those of earlier checks
+        if the scenario went on from them.
         """
         try:
             findings = [("faults", self.faults.settle()), *self._added(while_running=True)]
@@ -124,14 +126,14 @@ class Session:
         raise CheckFailed(first, f"\n{text}", cause, self.scene.picture())
 
     def abandon(self, error: BaseException) -> None:
-        """Clean up after a failure; what the always-on checks find becomes notes of ``error``.
+        """Clean up after a failure; findings of the always-on checks become notes of ``error``.
 
-        After Ctrl-C or a skip (no Exception) nothing is judged.
+        After Ctrl-C or a skip (not an Exception) nothing is judged.
         """
         try:
             self.faults.withdraw_all()
             if isinstance(error, Exception):
-                # Before they end: what is to be seen is the moment of the failure.
+                # Before they end, since the picture should show the moment of the failure.
                 picture = self.scene.picture()
                 findings = self._added(while_running=True)
                 self._end_nodes(EXIT_AFTER_FAILURE_S)
@@ -147,19 +149,24 @@ class Session:
             self.remove()
 
     def cause_of(self, error: BaseException) -> Cause:
-        """Return why the scenario failed: what went wrong first, which the error may not tell."""
+        """Return why the scenario failed: the first problem, which may precede the error."""
         trouble = self.scene.trouble
         return self.scene.lost_by or (trouble.cause if trouble else cause_of(error))
 
+    def captured(self, node: Node) -> bytes:
+        """Return the packets of a node that has ended, as the capture's file has them."""
+        self._captures[node.label].stop()
+        return self._file(node.label, "pcap").read_bytes()
+
     def remove(self) -> None:
-        """Remove all nodes, in parallel, and close the record; again: no effect."""
+        """Remove all nodes concurrently, and close the record. Idempotent."""
         try:
             if self.nodes:
                 with ThreadPoolExecutor(len(self.nodes), thread_name_prefix="remove") as pool:
-                    # list: raises what the first failed removal raised, after all have ended.
+                    # list(): waits for all, then raises the error of the first that failed.
                     list(pool.map(Node.remove, self.nodes))
         finally:
-            for capture in self._captures:
+            for capture in self._captures.values():
                 capture.stop()
             self.scene.close()
 
@@ -194,8 +201,10 @@ class Session:
 
     def _start_one(self, node: Node, address: str) -> None:
         self.scene.record("node-starting", node=node.label, name=node.name, address=address)
-        if self._pcap:
-            self._captures.append(self.backend.capture(address, self._file(node.label, "pcap")))
+        if self._pcap or node.spec.captured:
+            file = self._file(node.label, "pcap")
+            capture = self.backend.capture(address, file, whole=node.spec.captured)
+            self._captures[node.label] = capture
         handle = self.backend.start(node.spec, address, node)
         node.attach(handle)
         self.scene.record("node-started", node=node.label, name=node.name, address=address)
@@ -205,11 +214,11 @@ class Session:
             if node.frozen:
                 node.discard()
             elif node.running and node.ending is None and node.spec.expected_exit == 0:
-                # Gone between the question and the command: the exit code's check will tell.
+                # It ended in between; the check of the exit code reports that.
                 with suppress(NodeGone):
                     node.send("shutdown")
         for node in self.nodes:
-            # One that is late is found by the exit code's check.
+            # The check of the exit code reports one that is late.
             with suppress(WaitFailed):
                 if node.running:
                     node.wait_exit(timeout)
@@ -242,7 +251,7 @@ class Session:
 
 
 def cause_of(error: BaseException) -> Cause:
-    """Return the name of what an error says."""
+    """Return the name of the failed check or wait, or the first line of the error."""
     match error:
         case CheckFailed():
             return error.cause

@@ -1,8 +1,10 @@
-"""Removes what runs left behind, by its label: processes, containers, networks."""
+"""Removes leftovers of runs by their label: processes, containers, networks."""
 
 import os
+import re
 import select
 import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ Which: TypeAlias = Callable[[RunLabel], bool]
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What was removed, in words for people; ``problems`` is what could not be."""
+    """What was removed, as texts for people; ``problems`` is what could not be removed."""
 
     processes: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
@@ -30,22 +32,17 @@ class Swept:
 
 
 def of_dead_runners(label: RunLabel) -> bool:
-    """Choose what no living runner is behind: never anything of a run that goes on."""
+    """Select leftovers of runners that are gone; never anything of an active run."""
     return not label.runner_lives()
 
 
 def of_run(run_id: str) -> Which:
-    """Choose everything of one run."""
+    """Select everything of one run."""
     return lambda label: label.run_id == run_id
 
 
-def of_everyone(label: RunLabel) -> bool:
-    """Choose everything that carries a label, also of runs that go on."""
-    return True
-
-
 def sweep(which: Which) -> Swept:
-    """Remove everything chosen; what cannot be asked (no engine, no /proc) is left out."""
+    """Remove everything selected; skips what is unavailable (no engine, no /proc)."""
     processes = tuple(sweep_processes(which))
     try:
         containers, networks = sweep_docker(which)
@@ -55,9 +52,9 @@ def sweep(which: Which) -> Swept:
 
 
 def sweep_processes(which: Which) -> list[str]:
-    """Kill the chosen processes, frozen ones too, and return their names when they are gone.
+    """Kill the selected processes, even frozen ones; return their names once they are gone.
 
-    Needs /proc. Elsewhere a node ends by itself when its runner dies, since its stdin ends.
+    Needs /proc. Elsewhere a node exits by itself when its runner dies, since its stdin closes.
     """
     killed = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -66,14 +63,14 @@ def sweep_processes(which: Which) -> list[str]:
         if label is None or pid == os.getpid() or not which(label):
             continue
         try:
-            # From here on the descriptor means this process, whoever gets its ID later.
+            # From here on the descriptor refers to this process, even if its ID is reused.
             descriptor = os.pidfd_open(pid)
         except OSError:
             continue
         try:
             if _label_of(pid) == label:
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                # A descriptor of a process becomes readable when it ends.
+                # A pidfd becomes readable when the process ends.
                 if select.select([descriptor], [], [], GONE_WITHIN_S)[0]:
                     killed.append(f"process {pid} of run {label.run_id}")
         except ProcessLookupError:
@@ -83,11 +80,31 @@ def sweep_processes(which: Which) -> list[str]:
     return killed
 
 
+def release_mounts(folder: Path) -> list[str]:
+    """Detach every FUSE file system that a killed node has left below a folder; return where.
+
+    Needs /proc.
+    """
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return []
+    released = []
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+        _, place, kind, *_ = line.split(" ")
+        # Blanks and the like are octal there (proc_pid_mounts(5)).
+        where = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), place)
+        if kind.startswith("fuse") and Path(where).is_relative_to(folder.resolve()):
+            tool = ["umount", "--lazy"] if os.geteuid() == 0 else ["fusermount3", "-u", "-z"]
+            if subprocess.run([*tool, where], capture_output=True, check=False).returncode == 0:
+                released.append(where)
+    return released
+
+
 def _label_of(pid: int) -> RunLabel | None:
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
-        return None  # gone, or another user's
+        return None  # gone, or owned by another user
     prefix = f"{ENVIRONMENT_NAME}=".encode()
     for variable in environment.split(b"\0"):
         if variable.startswith(prefix):

@@ -1,4 +1,4 @@
-"""Every deadline of the scenarios, in one place, stretched by one factor."""
+"""All timeouts of the scenarios, scaled by one factor."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ READY_S = 10.0
 REPLY_S = 10.0
 EVENT_S = 20.0
 EXIT_S = 10.0
-# How long a backend may take to do what it was told (kill, pause, remove).
+# How long a backend may take for an operation (kill, pause, remove).
 BACKEND_S = 30.0
-# A timeout counts as "nothing moved" when no node of the scenario wrote a line for so long.
+# A timeout counts as "nothing moved" if no node of the scenario wrote a line for this long.
 STILL_MOVING_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Deadlines in seconds, multiplied by ``factor`` (``--timeout-factor``) on slow machines."""
+    """Timeouts in seconds, multiplied by ``factor`` (``--timeout-factor``) for slow machines."""
 
     factor: float = 1.0
 
@@ -25,5 +25,5 @@ class Timeouts:
             )
 
     def stretched(self, seconds: float) -> float:
-        """Return ``seconds`` as this run counts them."""
+        """Return ``seconds`` times the factor."""
         return seconds * self.factor

@@ -1,4 +1,4 @@
-"""Folders as values, and the differences between two of them, each by name."""
+"""Snapshots of folders, and the differences between two of them."""
 
 import hashlib
 import os
@@ -14,10 +14,10 @@ Ignore: TypeAlias = Callable[[PurePosixPath], bool]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing in a folder. ``digest``: SHA-256 (hex) of a file, target of a link, else empty."""
+    """One entry of a folder. ``digest``: SHA-256 (hex) of a file, target of a link, or empty."""
 
     kind: Kind
-    size: int = 0  # bytes; 0 for what is no file
+    size: int = 0  # bytes; 0 unless it is a file
     digest: str = ""
 
     def __str__(self) -> str:
@@ -30,10 +30,10 @@ Tree: TypeAlias = Mapping[str, Entry]
 
 
 def tree(root: Path, ignore: Ignore | None = None) -> dict[str, Entry]:
-    """Return everything below ``root`` by relative path with slashes; links are not followed.
+    """Return everything below ``root`` by relative path with slashes; does not follow links.
 
-    ``ignore`` is asked with each relative path; an ignored folder is not entered.
-    Raises OSError, also when ``root`` is not there.
+    ``ignore`` gets each relative path; an ignored folder is not entered. Raises OSError, also if
+    ``root`` does not exist.
     """
     found: dict[str, Entry] = {}
     open_folders = [PurePosixPath()]

@@ -1,4 +1,4 @@
-"""A stretch of a node's log: what was in it, what was not, and waiting for what is to come."""
+"""Windows on a node's log: events in them, their absence, and waits for future ones."""
 
 import time
 from collections import Counter
@@ -16,7 +16,7 @@ NEAR_MISSES_SHOWN = 5
 
 
 class Window:
-    """The lines of a node from a mark on, open to the future until it is closed."""
+    """The lines of a node from a mark on; new lines are included until it is closed."""
 
     def __init__(self, log: NodeLog, start: int = 0, end: int | None = None) -> None:
         self.log = log
@@ -24,24 +24,24 @@ class Window:
         self.end = end
 
     def lines(self) -> list[Line]:
-        """Return the lines in it so far, of all streams."""
+        """Return the lines so far, of all streams."""
         return self.log.lines(self.start, self.end)
 
     def events(self, *names: str, where: Where | None = None, **fields: Any) -> list[Event]:
-        """Return the events of these names (none given: all) whose data has these fields."""
+        """Return the events with these names (default: all) and these fields in their data."""
         found = (event_of(self.log.node, line) for line in self.lines())
         return [event for event in found if event and _matches(event, names, where, fields)]
 
     def since(self, event: Event) -> "Window":
-        """Return the part behind an event."""
+        """Return the part after an event."""
         return Window(self.log, event.line.index + 1, self.end)
 
     def until(self, event: Event) -> "Window":
-        """Return the part up to and with an event."""
+        """Return the part up to and including an event."""
         return Window(self.log, self.start, event.line.index + 1)
 
     def closed(self) -> "Window":
-        """Return the same window, ended here and now."""
+        """Return the same window, closed at this moment."""
         return Window(self.log, self.start, self.log.mark() if self.end is None else self.end)
 
     def wait_event(
@@ -53,10 +53,10 @@ class Window:
         what: str | None = None,
         **fields: Any,
     ) -> Event:
-        """Return the first event of these names and fields, waiting up to ``timeout`` seconds.
+        """Return the first event with these names and fields, waiting up to ``timeout`` seconds.
 
-        An event named in ``fails_on`` that does not contradict ``fields`` ends the wait at once.
-        Raises WaitFailed. The wait is recorded as a check called ``what``.
+        An event named in ``fails_on`` that does not contradict ``fields`` fails the wait at once.
+        Raises WaitFailed. The wait is recorded as a check named ``what``.
         """
         near: list[Line] = []
 
@@ -69,12 +69,9 @@ class Window:
                     return event
                 near.append(line)
             elif event.name in fails_on and _does_not_contradict(event, fields):
-                raise WaitFailed(
-                    title,
-                    f"{self.log.node} sent {event.name} instead.\n  {show(line)}",
-                    "unexpected-event",
-                    self.log.scene.picture(),
-                )
+                instead = f"{self.log.node} sent {event.name} instead.\n  {show(line)}"
+                picture = self.log.scene.picture()
+                raise WaitFailed(title, instead, "unexpected-event", picture, got=instead)
             return None
 
         wanted = " or ".join(names)
@@ -100,12 +97,12 @@ class Window:
         near: Sequence[Line] = (),
         recorded: bool = True,
     ) -> T:
-        """Return what ``accept`` first makes of a line, looking at every line once.
+        """Return the first result of ``accept`` that is not None; it gets every line once.
 
-        ``wanted`` completes "waited … for". ``accept`` runs in the thread that brings the line,
-        so that only the right line wakes the wait; it must be quick, and what it raises is raised
-        here. Raises WaitFailed when the deadline passes, or at once when the node has ended or the
-        scenario is in trouble. With ``recorded`` off only a failure becomes a check.
+        ``wanted`` completes "waited … for". ``accept`` runs in the thread that reads the line, so
+        that only the right line wakes the wait; it must be quick, and its errors are raised here.
+        Raises WaitFailed when the deadline passes, or at once if the node has ended or the scenario
+        is in trouble. Without ``recorded`` only a failure is recorded as a check.
         """
         scene = self.log.scene
         since = scene.clock.now()
@@ -116,8 +113,11 @@ class Window:
             now = scene.clock.now()
             brief = failure.detail.splitlines()[0]
             scene.checked(
-                CheckResult(what, "wait", False, now, since, self.log.node, brief, failure.cause)
-            )
+                CheckResult(
+                    what, "wait", False, now, since, self.log.node, brief, failure.cause,
+                    wanted=wanted, got=failure.got, why=failure.why, near=failure.near,
+                )
+            )  # fmt: skip
             raise
         if recorded:
             scene.checked(
@@ -128,8 +128,8 @@ class Window:
     def none_of(self, *names: str, what: str | None = None, **fields: Any) -> None:
         """Check that no such event is in the window.
 
-        Call it after a terminal event, on the window of the whole operation: a window without any
-        event proves nothing and fails. Raises CheckFailed, unless the scene goes on.
+        Call it after a terminal event, on the window of the whole operation: an empty window proves
+        nothing and fails. Raises CheckFailed, unless the scene goes on.
         """
         scene = self.log.scene
         title = what or f"{self.log.node}: no {' or '.join(names)}"
@@ -176,36 +176,35 @@ class Window:
             cause = scene.trouble.cause
         else:
             cause = scene.timeout_cause()
-        raise WaitFailed(what, self._why(wanted, began, cause, near), cause, scene.picture())
+        why, got = self._why(cause), self._instead()
+        missed = [show(line) for line in near[-NEAR_MISSES_SHOWN:]]
+        waited = f"waited {scene.clock.now() - began:.1f} s since {began:.3f}"
+        parts = [f"{self.log.node}: {waited} for {wanted}. {why}", f"Instead came: {got}"]
+        if missed:
+            parts.append("Near misses (right name, but not what was wanted):")
+            parts += [f"  {line}" for line in missed]
+        raise WaitFailed(
+            what, "\n".join(parts), cause, scene.picture(), got=got, why=why, near=missed
+        )
 
     def _is_full(self) -> bool:
         return self.end is not None and self.log.mark() >= self.end
 
-    def _why(self, wanted: str, began: float, cause: Cause, near: Sequence[Line]) -> str:
+    def _why(self, cause: Cause) -> str:
         scene = self.log.scene
-        now = scene.clock.now()
         trouble = scene.trouble
         if cause == "node-ended" and self.log.ended:
-            reason = f"It cannot come any more: {self.log.node} {describe_end(self.log.ended)}."
-        elif cause == "node-ended":
-            reason = "It is not in the window, and the window is closed."
-        elif trouble and cause == trouble.cause:
-            reason = f"It is pointless to go on: {trouble.text}"
-        else:
-            quiet = now - scene.last_line_at
-            reason = (
-                "Things were still moving when the time was up: the last line of any node is "
-                if cause == "timeout-still-moving"
-                else "Nothing moved any more: the last line of any node is "
-            ) + f"{quiet:.1f} s old."
-        parts = [
-            f"{self.log.node}: waited {now - began:.1f} s since {began:.3f} for {wanted}. {reason}",
-            f"Instead came: {self._instead()}",
-        ]
-        if near:
-            parts.append("Near misses (right name, but not what was wanted):")
-            parts += [f"  {show(line)}" for line in near[-NEAR_MISSES_SHOWN:]]
-        return "\n".join(parts)
+            return f"It cannot come any more: {self.log.node} {describe_end(self.log.ended)}."
+        if cause == "node-ended":
+            return "It is not in the window, and the window is closed."
+        if trouble and cause == trouble.cause:
+            return f"It is pointless to go on: {trouble.text}"
+        quiet = scene.clock.now() - scene.last_line_at
+        return (
+            "Things were still moving when the time was up: the last line of any node is "
+            if cause == "timeout-still-moving"
+            else "Nothing moved any more: the last line of any node is "
+        ) + f"{quiet:.1f} s old."
 
     def _instead(self) -> str:
         names = Counter(event.name for event in self.events())
@@ -213,25 +212,25 @@ class Window:
 
 
 class _Search(Generic[T]):
-    """One wait's look at each line as it comes."""
+    """Offers each line to one wait as it comes."""
 
     def __init__(self, accept: Callable[[Line], T | None], window: Window) -> None:
         self.found: T | None = None
-        self.line: Line | None = None  # in which it was found
+        self.line: Line | None = None  # the line that was accepted
         self.error: Exception | None = None
         self.over = False
         self._accept = accept
         self._window = window
 
     def offer(self, line: Line) -> bool:
-        """Look at a line; returns whether it was the last one to look at."""
+        """Examine a line; returns whether no further line is needed."""
         end = self._window.end
         if self.over or (end is not None and line.index >= end):
             return True
         try:
             self.found, self.line = self._accept(line), line
-        except Exception as error:  # noqa: BLE001 - `accept` is the scenario's: what it raises must
-            self.error = error  # reach the scenario and not end the reader's thread
+        except Exception as error:  # noqa: BLE001 - the scenario wrote `accept`: its error must
+            self.error = error  # reach the scenario, not end the reader's thread
         self.over = self.found is not None or self.error is not None
         if self.over:
             self._window.log.scene.condition.notify_all()

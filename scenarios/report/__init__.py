@@ -1,1 +1,1 @@
-"""What a finished run says to people and machines: report.html and trace.json."""
+"""The report of a finished run: report.html for people, trace.json for Perfetto."""

@@ -1,14 +1,12 @@
-"""What nodes did: their lanes with lines, the operations as bars, who came to know whom."""
+"""Classifies nodes' lines: events, the kind of each line, and the ids of nodes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from scenarios.core.fields import text_of
 from scenarios.core.log import Event, Line, event_of
-from scenarios.report.model import Bar, Connection, LineKind
-from scenarios.report.reading import NodeLines, objects_of, text_of
-
-SAME_MEETING_S = 2.0  # both sides tell of a connection, a moment apart
-_OUTCOMES = ("-finished", "-failed", "-cancelled", "-gone")
+from scenarios.core.words import Words
+from scenarios.family.story import NodeLines
+from scenarios.report.model import LineKind
 
 
 def events_of(node: NodeLines) -> list[Event]:
@@ -17,19 +15,25 @@ def events_of(node: NodeLines) -> list[Event]:
     return [event for event in found if event]
 
 
-def names_by_id(events: Mapping[str, Sequence[Event]]) -> dict[str, str]:
-    """Return the first label under which each peer id appeared: a restart keeps its id."""
+def ids_of(events: Sequence[Event], words: Words) -> list[str]:
+    """Return the ids that a node reported as its own, in order."""
+    return [
+        text_of(event.data, words.node_id) for event in events if event.name == words.ready_event
+    ]
+
+
+def names_by_id(events: Mapping[str, Sequence[Event]], words: Words) -> dict[str, str]:
+    """Return the first label under which each node id appeared: a restart keeps its id."""
     names: dict[str, str] = {}
     for label, of_node in events.items():
-        for event in of_node:
-            if event.name == "local-peer-ready":
-                names.setdefault(text_of(event.data, "peer_id"), label)
+        for node_id in ids_of(of_node, words):
+            names.setdefault(node_id, label)
     names.pop("", None)
     return names
 
 
 def kinds_and_names(lines: Iterable[Line]) -> list[tuple[LineKind, str]]:
-    """Return what each line is, and its name: of the event, or of the command (replied to)."""
+    """Return each line's kind and name: of the event, or of the command or its reply."""
     commands: dict[str, str] = {}
     found: list[tuple[LineKind, str]] = []
     for line in lines:
@@ -49,84 +53,3 @@ def kinds_and_names(lines: Iterable[Line]) -> list[tuple[LineKind, str]]:
         else:
             found.append(("other", "no protocol line"))
     return found
-
-
-def bars(lane: str, events: Sequence[Event]) -> list[Bar]:
-    """Return the operations of a node."""
-    begun: dict[tuple[str, str], Event] = {}
-    over: list[tuple[tuple[str, str], Event, float | None]] = []
-    for event in events:
-        if event.name != "active-operations-changed":
-            continue
-        now = {
-            (text_of(row, "game_id"), text_of(row, "operation"))
-            for row in objects_of(event.data, "active_operations")
-        }
-        over += [(key, begun.pop(key), event.at) for key in [*begun] if key not in now]
-        for key in now:
-            begun.setdefault(key, event)
-    over += [(key, event, None) for key, event in begun.items()]
-    return [
-        Bar(lane, began.at, end, game, operation, _outcome(events, game, end), began.line.index + 1)
-        for (game, operation), began, end in sorted(over, key=lambda one: (one[1].at, one[0]))
-    ]
-
-
-def _outcome(events: Sequence[Event], game: str, end: float | None) -> str:
-    """The terminal event comes right behind the operation's disappearance."""
-    if end is None:
-        return ""
-    for event in events:
-        if event.at >= end and text_of(event.data, "game_id") == game:
-            return event.name if event.name.endswith(_OUTCOMES) else ""
-    return ""
-
-
-def connections(
-    nodes: Sequence[NodeLines],
-    events: Mapping[str, Sequence[Event]],
-    names: Mapping[str, str],
-) -> list[Connection]:
-    """Return who came to know whom, each meeting once."""
-    asked = {
-        node.label: {text_of(line.message or {}, "addr") for line in node.lines if _connects(line)}
-        for node in nodes
-    }
-    addresses = {
-        label: {text_of(event.data, "addr") for event in of_node if _ready(event)}
-        for label, of_node in events.items()
-    }
-    told = sorted(
-        (event for of_node in events.values() for event in of_node if _connected(event)),
-        key=lambda event: event.at,
-    )
-    found: list[Connection] = []
-    for event in told:
-        other = names.get(text_of(event.data, "peer_id"))
-        if other is None or other == event.node:
-            continue
-        pair = {event.node, other}
-        if any(
-            {one.source, one.target} == pair and event.at - one.at < SAME_MEETING_S for one in found
-        ):
-            continue
-        here, there = asked[event.node], asked.get(other, set())
-        turned = not here & addresses[other] and bool(there & addresses[event.node])
-        source, target = (other, event.node) if turned else (event.node, other)
-        told_to = bool(asked[source] & addresses[target])
-        number = event.line.index + 1
-        found.append(Connection(event.at, source, target, told_to, event.node, number))
-    return found
-
-
-def _connects(line: Line) -> bool:
-    message: Mapping[str, Any] = line.message or {}
-    return line.stream == "in" and "connect" in (message.get("cmd"), message.get("command"))
-
-
-def _ready(event: Event) -> bool:
-    return event.name == "local-peer-ready"
-
-
-def _connected(event: Event) -> bool:
-    return event.name == "peer-connected"

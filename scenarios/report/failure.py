@@ -1,49 +1,33 @@
-"""Puts the cause of a failure into words, from the expectations on record and the failure's text.
-
-The form of that text is given by ``core.window`` (waits) and ``core.checks``.
-"""
+"""Describes the cause of a failure, from the scenario's record."""
 
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import dropwhile, takewhile
 from typing import Literal
 
 from scenarios.core.errors import CAUSES
 from scenarios.core.log import Line
 from scenarios.core.scene import place
+from scenarios.family.story import NodeLines
 from scenarios.report.model import Failure
-from scenarios.report.reading import NodeLines, Record
+from scenarios.report.reading import Record
 
 _KINDS: Mapping[str, Literal["wait", "always"]] = {"wait": "wait", "always": "always"}
 ROUNDING_S = 1e-6  # of the times in the files
-_NEAR = "Near misses"
-_INSTEAD = "Instead came: "
-_PICTURE = "Faults placed:"
-_REASONS = (
-    "Things were still moving when the time was up",
-    "Nothing moved any more",
-    "It cannot come any more",
-    "It is pointless to go on",
-    "It is not in the window",
-)
-_REFUSED = re.compile(r"(?P<node>\S+) refused `(?P<command>[^`]*)` \([^)]*\): (?P<error>.*)")
-_AT = re.compile(r"^at (test_\w+\.py:\d+)$", re.MULTILINE)
-_GOT = re.compile(r"got (?P<got>.*?), wanted (?P<wanted>.*?)", re.DOTALL)
-_PLACE = re.compile(r"[\w-]+\.jsonl:\d+")
 
 
 def failure_of(text: str, records: Sequence[Record], nodes: Sequence[NodeLines]) -> Failure:
-    """Return what there is to say of a scenario that failed with this text."""
+    """Return the description of a scenario's failure with this text."""
+    failure = next((record for record in records if record.kind == "failure"), None)
     failed = [record for record in records if record.kind == "check" and not record.passed]
-    decisive = _decisive(text, failed)
+    decisive = _decisive(failure, failed)
     if decisive is None:
-        failure = _unrecorded(text, records, nodes)
+        shown = _unrecorded(text, failure, records, nodes)
     else:
-        failure = _recorded(text, decisive, records, nodes)
+        shown = _recorded(text, decisive, nodes)
     also = [f"{one.what}: {flush(one.detail)}" for one in failed if one is not decisive]
-    return replace(failure, also=also)
+    return replace(shown, where=failure.where if failure else "", also=also)
 
 
 def flush(text: str) -> str:
@@ -52,28 +36,14 @@ def flush(text: str) -> str:
     return "\n".join([first.lstrip(), *textwrap.dedent(rest).splitlines()])
 
 
-def _decisive(text: str, failed: Sequence[Record]) -> Record | None:
-    """The expectation that the text begins with; else the first that failed."""
-    named = [record for record in failed if text.startswith(record.what)]
-    # Longest name first: one expectation's name may begin with another's.
-    named.sort(key=lambda record: -len(record.what))
+def _decisive(failure: Record | None, failed: Sequence[Record]) -> Record | None:
+    """Return the check that ended the scenario, otherwise the first that failed."""
+    named = [one for one in failed if failure and one.what == failure.what]
     return next(iter(named or failed), None)
 
 
-def _recorded(
-    text: str, decisive: Record, records: Sequence[Record], nodes: Sequence[NodeLines]
-) -> Failure:
-    said = text.partition(_PICTURE)[0].splitlines()
-    if decisive.check_kind == "wait":
-        instead = (line[len(_INSTEAD) :] for line in said if line.startswith(_INSTEAD))
-        got, wanted = next(instead, ""), _wanted(decisive, records)
-        if decisive.cause == "unexpected-event":
-            got = "\n".join(said[:2]).partition(": ")[2]
-    else:
-        detail = decisive.detail.strip("\n")
-        judged = _GOT.fullmatch(detail.strip())
-        got, wanted = (judged["got"], judged["wanted"]) if judged else (flush(detail), "")
-    # What was found may speak of others; only a rule's findings begin with whom they are about.
+def _recorded(text: str, decisive: Record, nodes: Sequence[NodeLines]) -> Failure:
+    # Details may mention other nodes; only findings of always-on checks begin with their node.
     about = decisive.detail if decisive.check_kind == "always" else decisive.what
     node = decisive.node or _named(about, nodes)
     at = decisive.at
@@ -82,9 +52,9 @@ def _recorded(
         lane, line = _last_line(nodes, node, at)
     else:
         lane, line = found[0], found[1].index + 1
-        # A name in the words of a check, and not that of the peer whose line was read, is a guess.
+        # A name in a check's text is only a guess unless that node's line was read.
         node = decisive.node or ("" if node and node != lane else lane)
-        if decisive.check_kind == "always":  # looked at when all was over, but wrong since then
+        if decisive.check_kind == "always":  # checked at the end, but wrong since that line
             at = found[1].at
     return Failure(
         expectation=decisive.what,
@@ -92,11 +62,11 @@ def _recorded(
         node=node,
         since=min(decisive.since, at),
         at=at,
-        cause=_cause(decisive, said),
-        wanted=wanted,
-        got=got,
-        near=_near(said),
-        where=_where(text),
+        cause=decisive.why or _cause(decisive),
+        wanted=decisive.wanted,
+        got=decisive.got or flush(decisive.detail),
+        near=decisive.near,
+        where="",
         source=(),
         also=(),
         lane=lane,
@@ -106,41 +76,42 @@ def _recorded(
 
 
 def _place(decisive: Record, nodes: Sequence[NodeLines]) -> tuple[str, Line] | None:
-    """The line that a rule's finding names, or that the scenario had read before a check."""
-    named = _PLACE.search(decisive.detail)
-    wanted = named[0] if named else decisive.read
+    """Return the line that a finding names, or the last one read before a check."""
+    wanted = decisive.found_at or decisive.read
     places = ((node.label, line) for node in nodes for line in node.lines)
     return next((each for each in places if place(each[0], each[1].index) == wanted), None)
 
 
-def _unrecorded(text: str, records: Sequence[Record], nodes: Sequence[NodeLines]) -> Failure:
-    """A refused command, a bug in a scenario, or one that was cut off while it waited."""
+def _unrecorded(
+    text: str, failure: Record | None, records: Sequence[Record], nodes: Sequence[NodeLines]
+) -> Failure:
+    """Describe a refused command, a bug in a scenario, or one that was cut off in a wait."""
     first = next((line for line in text.splitlines() if line.strip()), "It failed without a word.")
     times = [record.at for record in records] + [line.at for node in nodes for line in node.lines]
     at = max(times, default=0.0)
     last_wait = next((record for record in reversed(records) if record.kind == "wait"), None)
-    refused = _REFUSED.match(first)
-    if refused:
-        node, cause, wanted = refused["node"], "A command was refused.", f"{refused['command']} ok"
+    how = failure.how if failure else ""
+    node, wanted, got = "", "", ""
+    cause = "No expectation failed: the scenario itself broke off with an error."
+    if failure and how == "refused":
+        node, wanted, got = failure.node, f"{failure.command} ok", failure.refusal
+        cause = "A command was refused."
         at = max((record.at for record in records if record.kind == "wait"), default=at)
-    elif last_wait and "Timeout" in text:
+    elif last_wait and how == "time-up":
         node, wanted = last_wait.node, last_wait.wanted
         cause = "The scenario took longer than it may; this is what it waited for at the end."
-    else:
-        node, wanted = _named(first, nodes), ""
-        cause = "No expectation failed: the scenario itself broke off with an error."
-    lane, line = _last_line(nodes, node, at, refused=refused is not None)
+    lane, line = _last_line(nodes, node, at, refused=how == "refused")
     return Failure(
-        expectation=first,
+        expectation=failure.what if failure else first,
         kind="error",
         node=node,
         since=last_wait.at if last_wait else at,
         at=at,
         cause=cause,
         wanted=wanted,
-        got=refused["error"] if refused else "",
+        got=got,
         near=(),
-        where=_where(text),
+        where="",
         source=(),
         also=(),
         lane=lane,
@@ -149,44 +120,17 @@ def _unrecorded(text: str, records: Sequence[Record], nodes: Sequence[NodeLines]
     )
 
 
-def _wanted(decisive: Record, records: Sequence[Record]) -> str:
-    for record in reversed(records):
-        same = (record.what, record.node) == (decisive.what, decisive.node)
-        if record.kind == "wait" and same and record.at <= decisive.at:
-            return record.wanted
-    return ""
-
-
-def _cause(decisive: Record, said: Sequence[str]) -> str:
+def _cause(decisive: Record) -> str:
+    # A failed check speaks for itself; an older run may have causes that no longer exist.
     cause = decisive.cause or "check"
-    # An older run may know causes that are none any more.
-    words = (
-        ""
-        if cause == "check"
-        else next((text for name, text in CAUSES.items() if name == cause), cause)
-    )
-    words = f"{words[:1].upper()}{words[1:]}." if words else ""
-    # The first line of a wait's text ends with its own reason, which has the figures.
-    own = said[0].partition(f" for {decisive.what}")[0] if said else ""
-    for opening in _REASONS:
-        if decisive.check_kind == "wait" and opening in own:
-            return opening + own.partition(opening)[2]
-    return words
-
-
-def _near(said: Sequence[str]) -> list[str]:
-    behind = dropwhile(lambda line: not line.startswith(_NEAR), said)
-    next(behind, None)
-    return [line.strip() for line in takewhile(lambda line: line.startswith(" "), behind)]
-
-
-def _where(text: str) -> str:
-    found = _AT.search(text)
-    return found[1] if found else ""
+    if cause == "check":
+        return ""
+    words = next((text for name, text in CAUSES.items() if name == cause), cause)
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _named(text: str, nodes: Sequence[NodeLines]) -> str:
-    """The node that a text speaks of first; empty when it speaks of none."""
+    """Return the node that a text mentions first, or ""."""
     found = []
     for node in nodes:
         met = re.search(rf"(?<![\w#-]){re.escape(node.label)}(?![\w#-])", text)
@@ -198,7 +142,7 @@ def _named(text: str, nodes: Sequence[NodeLines]) -> str:
 def _last_line(
     nodes: Sequence[NodeLines], label: str, at: float, *, refused: bool = False
 ) -> tuple[str, int]:
-    """Whose line, and which, came last before a moment; of that node when one is named."""
+    """Return the last line before a moment, of that node if one is given."""
 
     def counts(line: Line) -> bool:
         refusal = (line.message or {}).get("type") == "error"

@@ -1,16 +1,18 @@
-"""What the page and the trace show of a run; times are seconds since the run began.
+"""The data of the report's page and trace; times are in seconds since the run began.
 
-Lines are named by their number in the node's file, from 1 on.
+Lines are identified by their number in the node's file, from 1.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from scenarios.results import Outcome
+from scenarios.family.story import Bar, Connection, Look, Transfer
+from scenarios.results.outcome import RunVerdict
+from scenarios.results.results import Outcome
 
 LineKind: TypeAlias = Literal["event", "command", "reply", "refusal", "stderr", "other"]
-# [number, at, kind, name, text, characters cut off]: an array, since there are many of them.
+# [number, at, kind, name, text, characters cut off]: an array, since there are many.
 ShownLine: TypeAlias = tuple[int, float, LineKind, str, str, int]
 
 
@@ -21,88 +23,18 @@ class Lane:
     label: str
     file: str
     address: str
-    peer_ids: Sequence[str]
+    ids: Sequence[str]  # its ids in the lines
     started: float
     ended: float | None
-    ending: str  # how it ended, in words; empty while it runs
-    unexpected: bool  # nobody had asked it to end
+    ending: str  # how it ended, for people; empty while it runs
+    unexpected: bool  # it was not asked to end
     total_lines: int
     lines: Sequence[ShownLine]
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """An operation on a game, from its appearance among the active ones to its disappearance."""
-
-    lane: str
-    begin: float
-    end: float | None  # None: still active at the last line
-    game: str
-    operation: str
-    outcome: str  # the terminal event that came of it
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Two nodes that came to know each other. ``asked``: source was told to connect to target."""
-
-    at: float
-    source: str
-    target: str
-    asked: bool
-    lane: str  # whose line tells of it
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes of a file that one source delivered, when its chunk was finished."""
-
-    offset: int
-    length: int
-    source: str  # a lane's label, or the peer's id when no lane has it
-    at: float
-    line: int
-    again: bool  # some of these bytes had come before
-    again_bytes: int = 0  # how many
-    before: Sequence[tuple[str, float]] = ()  # from whom, and when last; the latest is first
-
-
-@dataclass(frozen=True, slots=True)
-class FileMap:
-    """One file of a download, by who delivered what of it."""
-
-    path: str
-    size: int
-    pieces: Sequence[Piece]
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """One download or streamed install, from its command to its end."""
-
-    lane: str
-    game: str
-    streamed: bool
-    begin: float
-    end: float | None
-    outcome: str  # the terminal event; empty when none came
-    reason: str
-    total_bytes: int
-    sources: Sequence[str]  # as announced by download-begin
-    by_source: Mapping[str, int]  # bytes, of all files
-    files: Sequence[FileMap]  # the largest, in the order of their names
-    files_left_out: int
-    pieces_left_out: int
-    samples: Sequence[tuple[float, int]]  # when, downloaded bytes
-    line: int
-    again_by_source: Mapping[str, int] = field(default_factory=dict)  # had come before, of those
-
-
-@dataclass(frozen=True, slots=True)
 class Expectation:
-    """One check or wait that was looked at."""
+    """One check or wait with its result."""
 
     what: str
     kind: str
@@ -111,12 +43,12 @@ class Expectation:
     since: float
     node: str
     detail: str
-    read: str = ""  # of a check: the line that the scenario had waited for last, `alpha.jsonl:12`
+    read: str = ""  # of a check: the line last waited for, such as `alpha.jsonl:12`
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedFault:
-    """One fault that was carried out, or failed to be."""
+    """One fault that was injected, or failed."""
 
     what: str
     node: str
@@ -124,35 +56,35 @@ class PlacedFault:
     took_s: float
     trigger_node: str
     trigger: str
-    trigger_line: int  # 0: placed at once
+    trigger_line: int  # 0: injected at once
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a scenario is red, most telling first."""
+    """Why a scenario failed, most important first."""
 
     expectation: str
     kind: Literal["wait", "check", "always", "error"]
-    node: str  # empty: no single one
+    node: str  # empty if it concerns several
     since: float
     at: float
-    cause: str  # in words
+    cause: str  # for people
     wanted: str
     got: str  # what arrived instead
-    near: Sequence[str]  # lines of the right name that were not what was wanted
+    near: Sequence[str]  # near misses: lines with the right name but other fields
     where: str  # in the scenario's source
-    # The lines up to there, as they are when the report is written; True: of the statement itself.
+    # The source lines up to there, read when the report is written; True: part of the statement.
     source: Sequence[tuple[str, bool]]
-    also: Sequence[str]  # what the checks at the end found besides
-    lane: str  # whose line to look at first; empty: none
+    also: Sequence[str]  # other findings of the checks at the end
+    lane: str  # whose line to look at first, or empty
     line: int
-    text: str  # all that the terminal said
+    text: str  # the complete text from the terminal
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioView:
-    """All that is shown of one scenario."""
+    """Everything shown about one scenario."""
 
     begin: float
     end: float
@@ -164,10 +96,11 @@ class ScenarioView:
     faults: Sequence[PlacedFault]
     steps: Sequence[tuple[float, str]]
     failure: Failure | None
-    notes: Sequence[str]  # what is not shown, and where it is
-    # When the failure ended it; None: it came to its end, or went on, as it does in audits.
+    notes: Sequence[str]  # what is omitted, and where to find it
+    # When the failure ended it; None if it finished, or went on as in audits.
     stopped: float | None = None
-    broken: Sequence[str] = ()  # the always-on rules that did not hold, in the order of the checks
+    looks: Mapping[str, Look] = field(default_factory=dict)  # of events, by name
+    broken: Sequence[str] = ()  # the failed always-on checks, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,22 +122,26 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Failures with the same rule broken in all of them, or else the same expectation failed."""
+    """Failures that share a failed always-on check, or else the same failed check."""
 
     what: str
-    keys: Sequence[str]  # of their scenarios; the first is the one to show in full
+    keys: Sequence[str]  # of their scenarios; the first is shown in full
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """The whole report; ``scenarios`` and ``views`` go together."""
+    """The whole report; ``scenarios`` and ``views`` correspond."""
 
     run_id: str
     backend: str
     seed: int
     versions: Mapping[str, str]
-    started: float  # unix seconds
+    started: float  # Unix seconds
     duration_s: float
+    verdict: RunVerdict
+    outcome: str  # of the run, for people
+    tested: str  # which program, at which commit, by which command line
+    unfinished: Sequence[str]  # for people: which turns were cut off or not begun
     scenarios: Sequence[Summary]
     views: Sequence[ScenarioView]
-    alike: Sequence[Alike] = ()  # every failure is in one, the largest first
+    alike: Sequence[Alike] = ()  # contains every failure, the largest group first

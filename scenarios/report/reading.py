@@ -1,9 +1,9 @@
-"""Reads a finished run folder back: the verdicts, what the scenarios did, what the nodes said."""
+"""Reads a finished run's folder: results, scenarios' records, nodes' lines."""
 
 import ast
 import json
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,15 @@ from typing import Any
 import msgspec
 
 from scenarios.core.log import Line, Stream, json_object
-from scenarios.core.scene import file_stem
-from scenarios.results import ScenarioResult
-
-SCENARIOS = Path(__file__).parents[1]
-SCENARIO_FILE = "scenario.jsonl"
+from scenarios.core.scene import SCENARIO_FILE, file_stem
+from scenarios.family.story import NodeLines
+from scenarios.results.results import ScenarioResult
+from scenarios.root import ROOT
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of scenario.jsonl; which fields it has depends on ``kind``."""
+    """One line of scenario.jsonl; ``kind`` determines its fields."""
 
     kind: str
     at: float  # seconds since the run began
@@ -32,7 +31,7 @@ class Record:
     wanted: str = ""
     check_kind: str = ""
     passed: bool = True
-    read: str = ""  # of a check: the line that the scenario had waited for last, `alpha.jsonl:12`
+    read: str = ""  # of a check: the line last waited for, such as `alpha.jsonl:12`
     since: float = 0.0
     detail: str = ""
     cause: str | None = None
@@ -41,35 +40,35 @@ class Record:
     trigger_node: str = ""
     trigger: str = ""
     error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeLines:
-    """One node's file; ``Line.index`` counts the file's lines from 0."""
-
-    label: str
-    file: str  # relative to the run's folder
-    lines: list[Line]
+    # Of a failed check, and of the failure itself.
+    got: str = ""
+    why: str = ""
+    near: Sequence[str] = ()
+    found_at: str = ""
+    how: str = ""
+    where: str = ""
+    command: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioFolder:
-    """All that is kept of one scenario."""
+    """The files of one scenario."""
 
     result: ScenarioResult
     records: list[Record]
     nodes: list[NodeLines]
-    unreadable: int  # lines that were cut off when the run was killed
+    unreadable: int  # incomplete lines, from a killed run
 
 
 def read_scenario(run: Path, result: ScenarioResult) -> ScenarioFolder:
-    """Read one scenario's files; one that never got as far as to have any is empty."""
+    """Read one scenario's files; empty if it never wrote any."""
     folder = run / (result.folder or result.id)
     records, bad_records = _read(folder / SCENARIO_FILE, Record)
     labels = {
         file_stem(record.node): record.node for record in records if record.kind == "node-starting"
     }
-    # In the order in which they were started; files of others behind them.
+    # In the order of their start; other files come last.
     stems = [*labels, *sorted({path.stem for path in folder.glob("*.jsonl")} - {*labels})]
     nodes, unreadable = [], bad_records
     for stem in stems:
@@ -84,15 +83,16 @@ def read_scenario(run: Path, result: ScenarioResult) -> ScenarioFolder:
 
 
 def source_lines(where: str, before: int = 4) -> list[tuple[str, bool]]:
-    """Return the statement at a place such as ``test_losses.py:65``, with what is before it.
+    """Return the statement at a place such as ``scenarios/…/test_losses.py:65``, with context.
 
-    Each line comes with whether it is of the statement; none when the place is not found.
+    The path is relative to the project, or absolute. Each line comes with whether it is part of the
+    statement; empty if the place is not found.
     """
-    name, _, place = where.partition(":")
-    files = list(SCENARIOS.rglob(name)) if name and place.isdigit() else []
-    if len(files) != 1:
+    name, _, place = where.rpartition(":")
+    file = ROOT / name
+    if not place.isdigit() or not file.is_file():
         return []
-    text, number = files[0].read_text(encoding="utf-8"), int(place)
+    text, number = file.read_text(encoding="utf-8"), int(place)
     around = [
         (node.lineno, node.end_lineno or node.lineno)
         for node in ast.walk(ast.parse(text))
@@ -120,7 +120,7 @@ class _KeptLine:
 
 
 def _read(path: Path, kind: type[Any]) -> tuple[list[Any], int]:
-    """Return a file's records of one kind, and how many lines are none."""
+    """Return a file's records of one type, and the number of other lines."""
     found, bad = [], 0
     for document in _documents(path):
         try:
@@ -140,22 +140,3 @@ def _documents(path: Path) -> Iterator[object]:
             yield json.loads(line)
         except (ValueError, RecursionError):
             yield None
-
-
-def text_of(data: Mapping[str, Any], key: str) -> str:
-    """Return a field that should be text; nodes may be hostile, so anything else is no text."""
-    value = data.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def number_of(data: Mapping[str, Any], key: str) -> int:
-    """Return a field that should be a size or an offset; anything else, and the absurd, is 0."""
-    value = data.get(key)
-    usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
-    return value if usable and isinstance(value, int) else 0
-
-
-def objects_of(data: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:
-    """Return the objects of a field that should be a list of them."""
-    value = data.get(key)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

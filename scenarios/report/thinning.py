@@ -1,4 +1,4 @@
-"""Which lines the page has room for, when a run said too much."""
+"""Selects the lines to show if a run has too many for the page."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from scenarios.report.activity import kinds_and_names
 from scenarios.report.model import ShownLine
 
 LONGEST_LINE = 4000
-LINE_COST = 60  # of what is around its text
+LINE_COST = 60  # bytes around its text
 
 
 def shown_lines(lines: Sequence[Line]) -> list[ShownLine]:
-    """Return all lines of a node, none longer than the page likes."""
+    """Return all lines of a node, with long ones truncated."""
     return [
         (
             line.index + 1,
@@ -27,16 +27,16 @@ def shown_lines(lines: Sequence[Line]) -> list[ShownLine]:
 
 
 def cost(line: ShownLine) -> int:
-    """Return about how many bytes a line takes in the page."""
+    """Estimate how many bytes a line takes in the page."""
     text = line[4]
-    # Quotes, backslashes and "<" are escaped there; what is not printable takes six bytes or more.
+    # Quotes, backslashes and "<" are escaped there; unprintable characters take six bytes or more.
     escaped = text.count('"') + text.count("\\") + 5 * text.count("<")
     strange = 0 if text.isascii() and text.isprintable() else 6 * len(text)
     return LINE_COST + len(text) + escaped + strange
 
 
 def allowances(wishes: Sequence[int], budget: int) -> list[int]:
-    """Share a budget: whoever wants little gets it all, the rest get the same each."""
+    """Divide a budget fairly: small requests are met in full, the rest get equal shares."""
     granted = [0] * len(wishes)
     left = budget
     for place, index in enumerate(sorted(range(len(wishes)), key=lambda one: wishes[one])):
@@ -46,7 +46,7 @@ def allowances(wishes: Sequence[int], budget: int) -> list[int]:
 
 
 def most_telling(lines: Sequence[ShownLine], budget: int) -> list[ShownLine]:
-    """Return what fits: the first and the last of each name go first, the many in between last."""
+    """Return the lines that fit, preferring the first and the last of each name."""
     if sum(map(cost, lines)) <= budget:
         return list(lines)
     totals = Counter((line[2], line[3]) for line in lines)

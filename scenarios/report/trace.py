@@ -1,8 +1,8 @@
 """The run as a Trace Event file, which https://ui.perfetto.dev opens.
 
-Each scenario is a process there: a thread for the scenario itself, one for what each node read and
-wrote, one for the pieces of files that it sent or got. Perfetto orders processes by how much is in
-them, so the nodes of a scenario would not stay together if they were processes.
+Each scenario is a process in the trace, with a thread for the scenario itself, one for each node's
+lines, and one for each node's pieces of files. Perfetto orders processes by size, so that nodes as
+processes would not stay together.
 """
 
 import itertools
@@ -17,9 +17,9 @@ _TEXT_SHOWN = 1000
 
 
 def trace(run: RunView) -> dict[str, Any]:
-    """Return the document; times in it are microseconds since the run began."""
+    """Return the document; its times are in microseconds since the run began."""
     events: list[Entry] = []
-    arrows = itertools.count(1)  # Perfetto takes whole numbers only, and one space for all
+    arrows = itertools.count(1)  # Perfetto accepts only integers, unique in the whole document
     for pid, (summary, view) in enumerate(zip(run.scenarios, run.views, strict=True), 1):
         lines = {lane.label: _SCENARIO + 1 + 2 * at for at, lane in enumerate(view.lanes)}
         pieces = {label: thread + 1 for label, thread in lines.items()}
@@ -72,7 +72,7 @@ def _nodes(view: ScenarioView, pid: int, threads: dict[str, int]) -> Iterator[En
     for bar in view.bars:
         args = {"outcome": bar.outcome or "still active at the end"}
         end = view.end if bar.end is None else bar.end
-        yield from _async(f"{bar.lane}: {bar.operation} {bar.game}", pid, bar.begin, end, args)
+        yield from _async(f"{bar.lane}: {bar.operation} {bar.item}", pid, bar.begin, end, args)
 
 
 def _deliveries(
@@ -80,7 +80,7 @@ def _deliveries(
 ) -> Iterator[Entry]:
     for transfer in view.transfers:
         for at, done in transfer.samples:
-            name = f"{transfer.lane}: downloaded of {transfer.game}"
+            name = f"{transfer.lane}: downloaded of {transfer.item}"
             yield _entry("C", name, pid, 0, at, {"bytes": done})
         for file in transfer.files:
             for piece in file.pieces:
@@ -89,7 +89,7 @@ def _deliveries(
                 arrow = next(arrows)
                 name = f"{file.path}[{piece.offset}:{piece.length}]"
                 args = {"source": piece.source, "bytes": piece.length, "again": piece.again}
-                # A flow arrow binds to spans, so both ends get one of the shortest length.
+                # A flow arrow needs spans, so both ends get one of minimal length.
                 for phase, node in (("s", piece.source), ("f", transfer.lane)):
                     yield _span(name, pid, threads[node], piece.at, piece.at, args)
                     ends = {"cat": "bytes", "id": arrow, "bp": "e"}
@@ -113,8 +113,8 @@ def _span(name: str, pid: int, tid: int, begin: float, end: float, args: Entry) 
 
 
 def _async(name: str, pid: int, begin: float, end: float, args: Entry) -> list[Entry]:
-    """Return a span that may overlap others without being nested in them."""
-    # Of the process: Perfetto shows what has a plain `id` apart from all processes.
+    """Return a span that may overlap others without nesting."""
+    # Local to the process: Perfetto shows spans with a plain `id` outside all processes.
     both = {"cat": "span", "id2": {"local": f"{begin}:{name}"}}
     return [
         _entry("b", name, pid, 0, begin, args) | both,

@@ -1,11 +1,13 @@
-"""Turns what was read of a run into what is shown of it."""
+"""Converts a run's data into the report's model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from scenarios.core.backends.base import Ended
 from scenarios.core.log import describe_end
-from scenarios.report.activity import bars, connections, events_of, names_by_id
+from scenarios.family.registry import family_of
+from scenarios.family.story import NodeLines
+from scenarios.report.activity import events_of, ids_of, names_by_id
 from scenarios.report.alike import alike
 from scenarios.report.failure import failure_of, flush
 from scenarios.report.model import (
@@ -17,27 +19,27 @@ from scenarios.report.model import (
     ScenarioView,
     Summary,
 )
-from scenarios.report.provenance import transfers
 from scenarios.report.reading import (
-    NodeLines,
     Record,
     ScenarioFolder,
     source_lines,
-    text_of,
 )
 from scenarios.report.thinning import allowances, cost, most_telling, shown_lines
-from scenarios.results import RunResults, ScenarioResult
+from scenarios.results.outcome import run_outcome
+from scenarios.results.results import RunResults, ScenarioResult, under_test
 
 EXPECTATIONS_SHOWN = 300
 LONGEST_TEXT = 20_000
-FAILED_COUNTS = 8  # a failed scenario may take as much room as so many others
+FAILED_COUNTS = 8  # a failed scenario may take as much space as this many others
 
 
 def scenario_view(folder: ScenarioFolder) -> ScenarioView:
-    """Return all of one scenario; nothing is thinned yet but single lines of absurd length."""
+    """Return the complete view of one scenario; only overlong lines are truncated yet."""
     records, nodes = folder.records, folder.nodes
     events = {node.label: events_of(node) for node in nodes}
-    names = names_by_id(events)
+    family = family_of(folder.result.id)
+    story = family.story
+    names = names_by_id(events, family.words)
     times = [record.at for record in records] + [line.at for node in nodes for line in node.lines]
     checks = [record for record in records if record.kind == "check"]
     failed = [check for check in checks if not check.passed]
@@ -63,11 +65,15 @@ def scenario_view(folder: ScenarioFolder) -> ScenarioView:
     return ScenarioView(
         begin=min(times, default=0.0),
         end=max(times, default=0.0),
-        lanes=[_lane(node, records) for node in nodes],
-        bars=[bar for label, of_node in events.items() for bar in bars(label, of_node)],
-        connections=connections(nodes, events, names),
+        lanes=[_lane(node, records, ids_of(events[node.label], family.words)) for node in nodes],
+        bars=[bar for label, of_node in events.items() for bar in story.bars(label, of_node)],
+        connections=story.connections(nodes, events, names),
         transfers=sorted(
-            (one for label, of_node in events.items() for one in transfers(label, of_node, names)),
+            (
+                one
+                for label, of_node in events.items()
+                for one in story.transfers(label, of_node, names)
+            ),
             key=lambda one: one.begin,
         ),
         expectations=[_expectation(record) for record in shown],
@@ -76,6 +82,7 @@ def scenario_view(folder: ScenarioFolder) -> ScenarioView:
         failure=failure,
         notes=notes,
         stopped=_stopped(failure, checks) if failure else None,
+        looks=story.looks,
         broken=[check.what for check in failed if check.check_kind == "always"],
     )
 
@@ -86,10 +93,10 @@ def run_view(
     again: Callable[[ScenarioResult], str],
     lines_budget: int,
 ) -> RunView:
-    """Return the whole report, with no more lines than fit into ``lines_budget`` bytes."""
+    """Return the whole report, with at most ``lines_budget`` bytes of lines."""
     wishes = [sum(cost(line) for lane in view.lanes for line in lane.lines) for view in views]
     shares = [FAILED_COUNTS if view.failure else 1 for view in views]
-    # A failed scenario counts as several, each of which wants a part of its lines.
+    # A failed scenario counts as several, each with a part of its lines.
     parts = [
         wish // share + 1 for wish, share in zip(wishes, shares, strict=True) for _ in range(share)
     ]
@@ -97,6 +104,7 @@ def run_view(
     budgets = [sum(next(granted) for _ in range(share)) for share in shares]
     thinned = [thin(view, budget) for view, budget in zip(views, budgets, strict=True)]
     keys = [result.folder or result.id for result in results.scenarios]
+    outcome = run_outcome(results)
     return RunView(
         run_id=results.run_id,
         backend=results.backend,
@@ -104,6 +112,10 @@ def run_view(
         versions=results.versions,
         started=results.started,
         duration_s=results.duration_s,
+        verdict=outcome.verdict,
+        outcome=outcome.text,
+        tested=under_test(results),
+        unfinished=_unfinished(results),
         scenarios=[
             Summary(
                 key=key,
@@ -129,8 +141,13 @@ def run_view(
     )
 
 
+def _unfinished(results: RunResults) -> list[str]:
+    ends = (("was cut off", results.cut_off), ("was not begun", results.not_begun))
+    return [f"{turn.replace('/', ' turn ')} {end}" for end, turns in ends for turn in turns]
+
+
 def thin(view: ScenarioView, budget: int) -> ScenarioView:
-    """Return the view with as many of its lines as fit, and a note for each file that lost some."""
+    """Return the view with the lines that fit, and a note for each file with omitted lines."""
     wishes = [sum(map(cost, lane.lines)) for lane in view.lanes]
     lanes, notes = [], list(view.notes)
     for lane, granted in zip(view.lanes, allowances(wishes, budget), strict=True):
@@ -145,30 +162,25 @@ def thin(view: ScenarioView, budget: int) -> ScenarioView:
 
 
 def _stopped(failure: Failure, checks: Sequence[Record]) -> float | None:
-    """When the failure ended the scenario; what comes behind that says nothing of the peers."""
+    """Return when the failure ended the scenario; later lines say nothing about the peers."""
     if failure.kind == "error":
         return failure.at
-    # The rules are looked at when all is over.
+    # Always-on checks run at the end.
     own = [check for check in checks if check.check_kind != "always"]
     failed = [check for check in own if not check.passed]
     return failed[0].at if len(failed) == 1 and failed[0] is own[-1] else None
 
 
-def _lane(node: NodeLines, records: Sequence[Record]) -> Lane:
+def _lane(node: NodeLines, records: Sequence[Record], ids: Sequence[str]) -> Lane:
     of_node = [record for record in records if record.node == node.label]
     started = next((one for one in of_node if one.kind.startswith("node-start")), None)
     ended = next((one for one in of_node if one.kind == "node-ended"), None)
-    ready = [
-        text_of(event.data, "peer_id")
-        for event in events_of(node)
-        if event.name == "local-peer-ready"
-    ]
     first = node.lines[0].at if node.lines else 0.0
     return Lane(
         label=node.label,
         file=node.file,
         address=started.address if started else "",
-        peer_ids=ready,
+        ids=ids,
         started=started.at if started else first,
         ended=ended.at if ended else None,
         ending=describe_end(Ended(ended.exit_code, ended.cause or "")) if ended else "",

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -14,20 +13,27 @@ from scenarios.report.model import RunView
 from scenarios.report.reading import read_scenario
 from scenarios.report.trace import trace
 from scenarios.report.views import run_view, scenario_view
-from scenarios.reporter import again_command
-from scenarios.results import REPORT, TRACE, RunResults, ScenarioResult, read_results
+from scenarios.results.results import (
+    REPORT,
+    TRACE,
+    RunResults,
+    ScenarioResult,
+    again_command,
+    read_results,
+    replace_file,
+)
 
 LARGEST_PAGE = 10 * 2**20
 LINES_BUDGET = 7 * 2**20
 _PAGE = Path(__file__).parent / "page"
-# One script in the end; each file is one part of the page, `main.js` starts it.
+# Joined into one script; each file is a part of the page, and `main.js` starts it.
 _SCRIPTS = ("dom", "model", "detail", "timeline", "provenance", "scenario", "overview", "main")
 
 
 def write_report(run: Path) -> Path:
-    """Write ``report.html`` and ``trace.json`` into a finished run's folder; returns the former.
+    """Write ``report.html`` and ``trace.json`` into a finished run's folder; return the former.
 
-    Raises NoResultsError when the folder is not a run's.
+    Raises NoResultsError if the folder is not a run's.
     """
     results = read_results(run)
     views = [scenario_view(read_scenario(run, result)) for result in results.scenarios]
@@ -38,13 +44,13 @@ def write_report(run: Path) -> Path:
         if len(page) < LARGEST_PAGE or budget < 2**16:
             break
         budget //= 2
-    _write(run / TRACE, json.dumps(trace(shown)).encode())
-    _write(run / REPORT, page)
+    replace_file(run / TRACE, json.dumps(trace(shown)).encode())
+    replace_file(run / REPORT, page)
     return run / REPORT
 
 
 def html(run: RunView) -> bytes:
-    """Return the page: style, script and data in one file that needs nothing else."""
+    """Return the page: style, script and data in one self-contained file."""
     script = "\n".join((_PAGE / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS)
     script = f'"use strict";\n(() => {{\n{script}\n}})();\n'
     style = (_PAGE / "report.css").read_text(encoding="utf-8")
@@ -60,12 +66,12 @@ def html(run: RunView) -> bytes:
             [_block("run", overview), *(_block(f"view-{i}", view) for i, view in enumerate(views))]
         ),
     )
-    # A lone surrogate becomes \udcxx, which in the data is JSON for the same.
+    # A lone surrogate becomes \udcxx, its JSON form in the data.
     return text.encode("utf-8", "backslashreplace")
 
 
 def _block(name: str, data: Any) -> str:
-    """Return data that the page parses when it is needed; it cannot end its own element."""
+    """Return a data element that the page parses lazily; the data cannot close the element."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     escaped = text.replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{escaped}</script>'
@@ -77,9 +83,3 @@ def _hash(text: str) -> str:
 
 def _again(result: ScenarioResult, results: RunResults) -> str:
     return again_command(result.id, results)
-
-
-def _write(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    aside.replace(path)

@@ -11,8 +11,8 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "writing-scenarios.md"
-FILE = "scenarios/lan_spread/test_lost_source.py"
-PARTS = ("peer_cli", "scenarios", "fixtures")
+FILE = "scenarios/families/lan_spread/test_lost_source.py"
+PARTS = ("headless", "network", "store", "peer_cli", "scenarios", "fixtures")
 
 
 def blocks(language: str) -> list[str]:

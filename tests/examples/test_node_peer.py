@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.discovery import discover
-from scenarios.ids import select_ids
+from scenarios.family.discovery import discover
+from scenarios.family.ids import select_ids
+from scenarios.family.registry import every_family
 
 PROJECT = Path(__file__).parents[2]
 COMMAND = "node examples/node-peer/peer.mjs"
 DOCUMENT = PROJECT / "docs" / "foreign-peers.md"
 OLDEST_NODE = 18
-PARTS = ("peer_cli", "scenarios", "fixtures", "examples")
+PARTS = ("headless", "network", "store", "peer_cli", "scenarios", "fixtures", "examples")
 
 
 def documented() -> dict[str, str]:
@@ -28,7 +29,7 @@ def documented() -> dict[str, str]:
     told: dict[str, str] = {}
     for row in table.splitlines()[2:]:
         *_, ids, outcome = (cell.strip() for cell in row.strip("|").split("|"))
-        for scenario_id in select_ids([ids], discover()):
+        for scenario_id in select_ids([ids], discover(every_family())):
             assert scenario_id not in told, f"{scenario_id} is in two rows"
             told[scenario_id] = outcome
     return told
@@ -60,7 +61,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.timeout(300)
 def test_outcomes_are_what_the_document_says(project: Path) -> None:
     assert COMMAND in DOCUMENT.read_text(encoding="utf-8")
-    known = discover()
+    known = discover(every_family())
     # Those that measure take the whole machine, and long.
     want = {one: told for one, told in documented().items() if not known[one].info.measures}
     assert {"passed", "unsupported"} == set(want.values())
@@ -78,4 +79,4 @@ def test_outcomes_are_what_the_document_says(project: Path) -> None:
     assert done.returncode == 0
     assert all(row["evidence"] for row in rows.values() if row["outcome"] == "passed")
     assert all(row["reason"] for row in rows.values() if row["outcome"] == "unsupported")
-    assert results["peer"] == f"--peer-command {shlex.quote(COMMAND)}"
+    assert results["peer"] == f"--program {shlex.quote(f'lan.peer={COMMAND}')}"

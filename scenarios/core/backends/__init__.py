@@ -1,1 +1,1 @@
-"""What runs the nodes of a scenario: plain processes, containers, or nothing but a fake."""
+"""The backends that run the nodes of a scenario: plain processes or containers."""

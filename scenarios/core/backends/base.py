@@ -1,4 +1,4 @@
-"""What a backend is asked for and what it gives back. Values and protocols only."""
+"""The interface of backends. Values and protocols only."""
 
 import ipaddress
 import threading
@@ -10,29 +10,34 @@ from typing import Literal, Protocol, TypeAlias
 
 
 class BackendError(Exception):
-    """A backend could not do what it was told; the text says what and why."""
+    """An operation of a backend failed; the text says which and why."""
 
 
-class Unsupported(Exception):  # noqa: N818 - the outcome it leads to is called "unsupported"
-    """This backend cannot do that here; the runner reports a skip with this reason."""
+class BackendLacks(Exception):  # noqa: N818 - a statement, not an error
+    """This backend lacks a capability here; the runner reports a skip with this reason."""
 
 
 class Capability(StrEnum):
-    """What a scenario may need and not every backend has."""
+    """Capabilities that scenarios may need and some backends lack."""
 
-    OWN_ADDRESSES = "own-addresses"  # every node has an IP address of its own
-    DISCONNECT = "disconnect"  # a node can be cut off the network and come back
-    SMALL_DISK = "small-disk"  # a mount that takes only so many bytes
+    OWN_ADDRESSES = "own-addresses"  # every node has its own IP address
+    DISCONNECT = "disconnect"  # a node can be disconnected from the network and come back
+    MULTICAST = "multicast"  # nodes receive each other's multicasts (IPv4)
+    SMALL_DISK = "small-disk"  # a mount with a size limit
+    PERMISSIONS = "permissions"  # file permissions bind the nodes, even if root runs the scenarios
+    IPV6_LOOPBACK = "ipv6-loopback"  # nodes reach each other at ::1
+    FUSE = "fuse"  # a node may mount FUSE file systems
+    CAPTURE = "capture"  # a node's packets can be captured
+    HOST_NAMES = "host-names"  # a node can know host names of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A host folder given to a node; with ``limit_bytes`` it is a disk that is soon full.
+    """A host folder mounted into a node; with ``limit_bytes`` it is a small disk.
 
-    A limited mount is a tmpfs in a container, so its content is not on the host there: look at it
-    with ``Node.listing``. As a process the node writes into the folder under a file-size limit
-    (RLIMIT_FSIZE), so there a single file longer than the limit is what fails, with EFBIG.
-    ``host`` must exist.
+    In a container a limited mount is a tmpfs, so its content is not on the host: read it with
+    ``Node.listing``. A process writes into the folder under a file-size limit (RLIMIT_FSIZE), so
+    only a single file longer than the limit fails, with EFBIG. ``host`` must exist.
     """
 
     host: Path
@@ -42,7 +47,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An argument that is a path: the backend writes it as the node will see it."""
+    """An argument that is a path; the backend translates it to the path inside the node."""
 
     mount: Mount
     inside: str = ""  # relative, with slashes
@@ -50,8 +55,9 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class OwnAddress:
-    """An argument that is the node's own IP address, with ``suffix`` (such as ":0") behind it."""
+    """An argument that is the node's own IP address, between ``prefix`` and ``suffix``."""
 
+    prefix: str = ""
     suffix: str = ""
 
 
@@ -61,10 +67,11 @@ Argument: TypeAlias = str | Placed | OwnAddress
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """How a node's program is called.
+    """How to start a node's program.
 
-    ``command`` is for processes. In a container the image's own entry point runs, unless
-    ``entrypoint`` says otherwise; ``image`` replaces the backend's default image.
+    ``command`` is for processes. In a container the entry point of ``image`` runs, unless
+    ``entrypoint`` replaces it. ``image`` is a name that the backend knows, such as a target of the
+    Dockerfile, or any image with its tag.
     """
 
     command: tuple[Argument, ...]
@@ -74,12 +81,15 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """One node to be started. ``arguments`` follow the program on its command line.
+    """One node to start. ``arguments`` follow the program on its command line.
 
-    ``mounts`` need only name those that no argument places. ``ready_event`` is the event after
-    which others may use the node; None: nothing is waited for. ``expected_exit`` is what the
-    always-on check wants from a node that was not killed; a node with another one than 0 may end
-    on its own.
+    ``mounts`` need only list mounts that are not in ``arguments``. The node is ready after
+    ``ready_event``; with None the start does not wait. ``expected_exit`` is the exit code that the
+    always-on check expects unless the node was killed; if it is not 0, the node may exit unasked.
+    ``hosts`` are host names that only this node knows, with their IP addresses. ``fuse`` lets it
+    mount FUSE file systems (`/dev/fuse`), which nobody else sees and which are
+    gone with it; if ``shows_mounts``, those of a process are the whole machine's. ``captured`` are
+    its packets, whole (``Session.captured``).
     """
 
     name: str
@@ -87,9 +97,13 @@ class NodeSpec:
     arguments: tuple[Argument, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
-    address: str | None = None  # None: the backend's next one
+    address: str | None = None  # None: the next one of the backend
     ready_event: str | None = None
     expected_exit: int = 0
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    fuse: bool = False
+    shows_mounts: bool = False
+    captured: bool = False
 
     def all_mounts(self) -> tuple[Mount, ...]:
         """Return every mount once, in the order of first mention."""
@@ -104,31 +118,31 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a node ended, and what the backend knows of why: ``kind`` for programs, ``cause`` says.
+    """How a node ended, and why if the backend knows: ``kind`` for programs, ``cause`` for people.
 
-    After a signal the exit code of a process is minus that signal, of a container 128 plus it.
+    After a signal the exit code of a process is minus the signal, that of a container 128 plus it.
     """
 
     exit_code: int | None
-    cause: str = ""  # such as "killed by the system for want of memory"
+    cause: str = ""  # such as "killed because memory ran out"
     kind: EndKind = "exited"
 
 
 class Capture(Protocol):
-    """Packets being written."""
+    """A running capture of packets."""
 
     def stop(self) -> None:
-        """End it with a whole file; again: no effect."""
+        """Stop it; the file is then complete. Idempotent."""
 
 
 class Sink(Protocol):
-    """Where a backend delivers what a node says. Called from the backend's threads."""
+    """Receives a node's output. Called from the backend's threads."""
 
     def line(self, stream: Literal["out", "err"], data: bytes, *, complete: bool) -> None:
-        """Take one line without its newline; not complete: the stream ended within it."""
+        """Receive one line without its newline; not ``complete`` if the stream ended within it."""
 
     def ended(self, ended: Ended) -> None:
-        """Take the end: called once, after the last line of both streams."""
+        """Receive the end of the node: called once, after the last line of both streams."""
 
 
 class Handle(Protocol):
@@ -136,13 +150,13 @@ class Handle(Protocol):
 
     @property
     def address(self) -> str:
-        """The node's present IP address."""
+        """The node's current IP address."""
 
     def write(self, data: bytes) -> None:
-        """Queue bytes for stdin; never blocks, silently dropped when the node is gone."""
+        """Queue bytes for stdin; never blocks. They are dropped if the node is gone."""
 
     def close_stdin(self) -> None:
-        """Close stdin behind everything queued."""
+        """Close stdin after everything queued."""
 
     def terminate(self) -> None:
         """Send SIGTERM."""
@@ -151,55 +165,58 @@ class Handle(Protocol):
         """Send SIGKILL to the node and everything it started."""
 
     def freeze(self) -> None:
-        """Stop the node where it is."""
+        """Freeze the node."""
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
 
     def disconnect(self) -> None:
-        """Cut the node off the network; raises Unsupported."""
+        """Disconnect the node from the network. Raises BackendLacks."""
 
     def reconnect(self, address: str | None) -> None:
-        """Put it back under the same or another address; raises Unsupported."""
+        """Reconnect it at the same or another address. Raises BackendLacks."""
 
     def listing(self, mount: Mount) -> frozenset[str]:
-        """Return the relative path of everything below a mount, as the node sees it."""
+        """Return the relative paths of everything below a mount, as the node sees it."""
 
     def remove(self) -> None:
-        """Kill it if it still runs and leave nothing of it; again: no effect."""
+        """Kill it if it still runs, and remove it completely. Idempotent."""
 
 
 class Backend(Protocol):
-    """Starts nodes. One per worker; its nodes see each other and nothing else."""
+    """Starts nodes. One per worker; its nodes reach only each other."""
 
     @property
     def name(self) -> str:
-        """The name people choose it by."""
+        """Its name on the command line."""
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What it can do on this machine."""
+        """Its capabilities on this machine."""
 
     def new_address(self) -> str:
-        """Lease the next address; ascending until every lease was given back."""
+        """Lease the next address; they ascend until all leases are returned."""
 
     def start(self, spec: NodeSpec, address: str, sink: Sink) -> Handle:
-        """Start a node; raises BackendError. Blocks until it runs, not until it is ready."""
+        """Start a node and return when it runs, before it is ready. Raises BackendError."""
 
-    def capture(self, address: str, file: Path) -> Capture:
-        """Begin to write the packets of an address into a file; raises BackendError."""
+    def capture(self, address: str, file: Path, *, whole: bool = False) -> Capture:
+        """Start to capture the packets of an address into a file. Raises BackendError.
+
+        Only their headers, unless ``whole``.
+        """
 
     def versions(self) -> dict[str, str]:
-        """Return what the results should say it ran on."""
+        """Return a description of the platform for the results."""
 
     def close(self) -> None:
-        """Remove every node and network of this backend; again: no effect."""
+        """Remove every node and network of this backend. Idempotent."""
 
 
 class AddressPool:
-    """Leases addresses of one network in ascending order, from the start again when all are back.
+    """Leases addresses of one network in ascending order; starts over once all are returned.
 
-    So within a scenario a node started later has the higher address.
+    So within a scenario a node that starts later has a higher address.
     """
 
     def __init__(self, network: str, *, first: int, last: int) -> None:
@@ -210,13 +227,13 @@ class AddressPool:
         self._lock = threading.Lock()
 
     def lease(self) -> str:
-        """Return the next free address; raises BackendError when none is left."""
+        """Return the next free address. Raises BackendError if none is left."""
         with self._lock:
             if not self._leased:
                 self._next = self._first
             for offset in self._candidates():
                 address = str(self._base + offset)
-                # .0 and .255 are odd addresses even inside a wider network.
+                # .0 and .255 look like network or broadcast addresses even in a larger network.
                 if offset % 256 in (0, 255) or address in self._leased:
                     continue
                 self._next = offset + 1
@@ -225,12 +242,12 @@ class AddressPool:
         raise BackendError(f"No address is left in {self._base}; run fewer nodes at once.")
 
     def claim(self, address: str) -> None:
-        """Take a chosen address out of the pool."""
+        """Lease a specific address."""
         with self._lock:
             self._leased.add(address)
 
     def give_back(self, address: str) -> None:
-        """End a lease; again: no effect."""
+        """End a lease. Idempotent."""
         with self._lock:
             self._leased.discard(address)
 
@@ -240,7 +257,7 @@ class AddressPool:
 
 
 class LineSplitter:
-    """Cuts a byte stream into lines in linear time, however the chunks fall."""
+    """Splits a byte stream into lines, in linear time for chunks of any size."""
 
     def __init__(self) -> None:
         self._open: list[bytes] = []
@@ -256,5 +273,5 @@ class LineSplitter:
         return lines
 
     def rest(self) -> bytes:
-        """Return what came after the last newline."""
+        """Return the bytes after the last newline."""
         return b"".join(self._open)

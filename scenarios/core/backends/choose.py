@@ -1,4 +1,4 @@
-"""Which backend a run uses, and why."""
+"""Chooses the backend of a run."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -11,14 +11,14 @@ BackendName: TypeAlias = Literal["auto", "process", "docker"]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The backend of a run; ``reason`` is a sentence for the person who started it."""
+    """The backend of a run; ``reason`` is a sentence for the user."""
 
     name: Literal["process", "docker"]
     reason: str
 
 
 def choose_backend(wanted: BackendName) -> Choice:
-    """Return the backend to use; raises BackendError when Docker is wanted and does not answer."""
+    """Return the backend to use. Raises BackendError if Docker is required and does not answer."""
     if wanted == "process":
         return Choice("process", "Every node is a process of its own, as asked for.")
     try:

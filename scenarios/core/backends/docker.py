@@ -1,11 +1,11 @@
-"""Nodes as containers on an internal network of their own."""
+"""Nodes as containers on their own internal network."""
 
 import itertools
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scenarios.core.backends.base import (
     AddressPool,
@@ -20,58 +20,79 @@ from scenarios.core.backends.base import (
     Placed,
     Sink,
 )
+from scenarios.core.backends.capture import can_capture, start_capture
 from scenarios.core.backends.docker_engine import (
     create_network,
     engine_errors,
     invoking_user,
     open_client,
+    pause,
     remove_container,
     remove_containers,
     remove_network,
 )
 from scenarios.core.backends.docker_stream import Writer, attach, deliver
-from scenarios.core.capture import start_capture
 from scenarios.core.label import DOCKER_KEY, ENVIRONMENT_NAME, RunLabel
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-# The daemon serialises most of a start (moby #42096); more at once only wait there.
+# The daemon serialises most of a start (moby #42096); more threads would only wait there.
 STARTS_AT_ONCE = 4
-# /24: the network's own address, its gateway and its broadcast address are not for nodes.
+# Nodes of a /24 cannot have the network, gateway and broadcast addresses.
+BRIDGED_IS_FILTERED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 FIRST_ADDRESS, LAST_ADDRESS = 2, 254
+
+_CONFINED: Mapping[str, Any] = {"security_opt": ["no-new-privileges"]}
+# Mounting needs the device and the right to mount. Users other than root get that right through
+# fusermount, a set-user-ID program.
+_FUSE: Mapping[str, Any] = {
+    "devices": ["/dev/fuse"],
+    "cap_add": ["SYS_ADMIN", "SETUID", "SETGID"],
+    "security_opt": ["apparmor=unconfined"],
+}
 
 
 class DockerBackend:
-    """One internal network, made with the first node; ``image`` gives the tag, once."""
+    """One internal network, created with the first node; ``images`` maps image names to tags."""
 
     name = "docker"
 
-    def __init__(self, label: RunLabel, image: Callable[[], str]) -> None:
+    def __init__(self, label: RunLabel, images: Mapping[str, str]) -> None:
         self._label = label
-        self._image = image
+        self._images = images
         self._client = open_client()
         self._user = invoking_user(self._client)
-        self._containers: set[str] = set()  # IDs, from the making on
+        self._containers: set[str] = set()  # IDs, from creation on
         self._numbers = itertools.count(1)
         self._starting = threading.Semaphore(STARTS_AT_ONCE)
         self._lock = threading.Lock()
-        self._making_image = threading.Lock()  # may take minutes, so not under the other one
-        self._tag = ""
         self._network = ""
         self._pool: AddressPool | None = None
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Everything."""
-        return frozenset(Capability)
+        """Everything but ::1, and multicast if the host's packet filter applies to bridges.
+
+        Docker's rules for internal networks drop packets to addresses outside the network, and with
+        this sysctl they also apply to bridged packets.
+        """
+        filtered = BRIDGED_IS_FILTERED.exists() and BRIDGED_IS_FILTERED.read_text().strip() != "0"
+        lacking = {Capability.IPV6_LOOPBACK}
+        if filtered:
+            lacking.add(Capability.MULTICAST)
+        if not Path("/dev/fuse").exists():
+            lacking.add(Capability.FUSE)
+        if not can_capture():
+            lacking.add(Capability.CAPTURE)
+        return frozenset(Capability) - lacking
 
     def new_address(self) -> str:
-        """Lease the next address of the network; raises BackendError."""
+        """Lease the next address of the network. Raises BackendError."""
         return self._addresses().lease()
 
     def start(self, spec: NodeSpec, address: str, sink: Sink) -> "DockerHandle":
-        """Make, attach to and start a container; raises BackendError."""
+        """Create, attach to and start a container. Raises BackendError."""
         pool = self._addresses()
         pool.claim(address)
         with self._starting:
@@ -91,10 +112,10 @@ class DockerBackend:
             self._client, container_id, self._network, address, targets, connection, sink, self
         )
 
-    def capture(self, address: str, file: Path) -> Capture:
-        """Begin to write what passes the network's bridge from or to an address.
+    def capture(self, address: str, file: Path, *, whole: bool = False) -> Capture:
+        """Start to capture an address's packets on the network's bridge.
 
-        The bridge is on this machine, unless the engine lives in one of its own. Raises
+        The bridge is on this machine, unless the engine runs in a virtual machine. Raises
         BackendError.
         """
         self._addresses()
@@ -104,21 +125,22 @@ class DockerBackend:
                 "This engine keeps its networks in a machine of its own, where nothing can be "
                 "captured; capture with --backend process."
             )
-        return start_capture(bridge, address, file, {ENVIRONMENT_NAME: str(self._label)})
+        environment = {ENVIRONMENT_NAME: str(self._label)}
+        return start_capture(bridge, address, file, environment, whole=whole)
 
     def versions(self) -> dict[str, str]:
-        """Return the engine's version and storage driver and the image."""
+        """Return the engine's version and storage driver and the images."""
         with engine_errors("to say its version"):
             info = self._client.info()
         return {
             "docker": str(info["ServerVersion"]),
             "storage": str(info["Driver"]),
             "system": f"{info['OperatingSystem']} {info['KernelVersion']} {info['Architecture']}",
-            "image": self._image_tag(),
+            "image": " ".join(self._images.values()),
         }
 
     def close(self) -> None:
-        """Remove every container and the network; again: no effect."""
+        """Remove every container and the network. Idempotent."""
         with self._lock:
             container_ids = list(self._containers)
             self._containers.clear()
@@ -129,13 +151,13 @@ class DockerBackend:
         self._client.close()
 
     def gone(self, container_id: str, address: str) -> None:
-        """Take back what a removed container had (called by its handle)."""
+        """Release the address of a removed container (called by its handle)."""
         self._forget(container_id)
         if self._pool is not None:
             self._pool.give_back(address)
 
     def move(self, old: str, new: str) -> None:
-        """Note that a container has another address (called by its handle)."""
+        """Record a container's new address (called by its handle)."""
         pool = self._addresses()
         pool.claim(new)
         pool.give_back(old)
@@ -153,10 +175,11 @@ class DockerBackend:
                 self._pool = AddressPool(subnet, first=FIRST_ADDRESS, last=LAST_ADDRESS)
             return self._pool
 
-    def _image_tag(self) -> str:
-        with self._making_image:
-            self._tag = self._tag or self._image()
-            return self._tag
+    def _image_of(self, spec: NodeSpec) -> str:
+        named = spec.program.image
+        if named is None:
+            raise BackendError(f"The program of {spec.name} names no image to make a container of.")
+        return self._images.get(named, named)
 
     def _create(self, spec: NodeSpec, address: str) -> str:
         from docker.types import Mount as DockerMount
@@ -177,7 +200,7 @@ class DockerBackend:
         label = self._label
         with engine_errors(f"to make a container for {spec.name}"):
             made = api.create_container(
-                spec.program.image or self._image_tag(),
+                self._image_of(spec),
                 name=f"peer-scenarios-{label.run_id}-{label.pid}-{next(self._numbers)}-{spec.name}",
                 hostname=spec.name,
                 entrypoint=_as_seen(entrypoint, targets, address) if entrypoint else None,
@@ -185,8 +208,8 @@ class DockerBackend:
                 environment={"HOME": "/tmp", **spec.env},  # noqa: S108 - inside the container
                 user=self._user,
                 labels={DOCKER_KEY: str(label)},
-                # With these the engine closes stdin for good when the attached side closes it,
-                # also when the runner is killed.
+                # With these the engine closes stdin when the attached side closes it or dies,
+                # so nodes exit even if the runner is killed.
                 stdin_open=True,
                 detach=False,
                 host_config=api.create_host_config(
@@ -195,11 +218,12 @@ class DockerBackend:
                     read_only=True,
                     tmpfs={"/tmp": "mode=1777"},  # noqa: S108 - inside the container
                     cap_drop=["ALL"],
-                    security_opt=["no-new-privileges"],
                     network_mode=self._network,
+                    extra_hosts=dict(spec.hosts),
+                    **(_FUSE if spec.fuse else _CONFINED),
                 ),
                 networking_config=api.create_networking_config(
-                    # The stubs are wrong here: the SDK wants configurations by network.
+                    # The type stubs are wrong: the SDK expects configurations by network.
                     {self._network: api.create_endpoint_config(ipv4_address=address)}  # type: ignore[arg-type]
                 ),
             )
@@ -210,7 +234,7 @@ class DockerBackend:
 
 
 class DockerHandle:
-    """One container with its reader and its writer."""
+    """One container with its reader and writer threads."""
 
     def __init__(
         self,
@@ -239,7 +263,7 @@ class DockerHandle:
 
     @property
     def address(self) -> str:
-        """Its present address on the network."""
+        """Its current address on the network."""
         return self._address
 
     def write(self, data: bytes) -> None:
@@ -247,7 +271,7 @@ class DockerHandle:
         self._writer.write(data)
 
     def close_stdin(self) -> None:
-        """Close stdin behind everything queued."""
+        """Close stdin after everything queued."""
         self._writer.close()
 
     def terminate(self) -> None:
@@ -255,26 +279,25 @@ class DockerHandle:
         self._kill("SIGTERM")
 
     def kill(self) -> None:
-        """Send SIGKILL to the init process, which takes everything in the container with it."""
+        """Send SIGKILL to the init process, which ends everything in the container."""
         self._kill("SIGKILL")
 
     def freeze(self) -> None:
         """Pause the container."""
-        with engine_errors("to pause a container"):
-            self._client.api.pause(self._id)
+        pause(self._client, self._id)
 
     def thaw(self) -> None:
-        """Let the container go on."""
+        """Resume the container."""
         with engine_errors("to let a container go on"):
             self._client.api.unpause(self._id)
 
     def disconnect(self) -> None:
-        """Take the container off its only network."""
+        """Disconnect the container from its only network."""
         with engine_errors("to disconnect a container"):
             self._client.api.disconnect_container_from_network(self._id, self._network, force=True)
 
     def reconnect(self, address: str | None) -> None:
-        """Put it back, under the same address or another one of the network."""
+        """Reconnect it, at the same or another address of the network."""
         wanted = address or self._address
         with engine_errors("to reconnect a container"):
             self._client.api.connect_container_to_network(
@@ -285,7 +308,7 @@ class DockerHandle:
             self._address = wanted
 
     def listing(self, mount: Mount) -> frozenset[str]:
-        """Return the relative path of everything below a mount, asking `find` in the container."""
+        """Return the relative paths of everything below a mount, with `find` in the container."""
         target = self._targets[mount]
         command = ["find", target, "-mindepth", "1", "-printf", r"%P\0"]
         with engine_errors("to look into a container"):
@@ -297,10 +320,10 @@ class DockerHandle:
         return frozenset(name for name in output.decode(errors="replace").split("\0") if name)
 
     def remove(self) -> None:
-        """Remove the container by force and wait until all it wrote is delivered."""
+        """Remove the container by force and wait until all its output is delivered."""
         self._backend.gone(self._id, self._address)
         self._reader.join()
-        # Also wakes a writer that the container never read from.
+        # Also unblocks a writer whose data the container never read.
         self._connection.close()
 
     def _kill(self, signal_name: str) -> None:
@@ -340,7 +363,7 @@ def _as_seen(
             target = targets[argument.mount]
             seen.append(f"{target}/{argument.inside}" if argument.inside else target)
         elif isinstance(argument, OwnAddress):
-            seen.append(f"{address}{argument.suffix}")
+            seen.append(f"{argument.prefix}{address}{argument.suffix}")
         else:
             seen.append(argument)
     return seen

@@ -1,6 +1,6 @@
-"""The Docker engine: whether it answers, its networks, and removing by label.
+"""The Docker engine: connecting to it, its networks, and removal by label.
 
-The SDK is imported when it is needed, so that processes need neither it nor an engine.
+The SDK is imported lazily, so that the process backend needs neither it nor an engine.
 """
 
 import ipaddress
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 ANSWER_S = 60
 CONNECTIONS = 64
 SUBNETS_TRIED = 200
+PAUSES_TRIED = 20  # of a quarter of a second each
 REMOVALS_AT_ONCE = 8
 
 
 @contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Turn what the SDK raises into a BackendError that says what was being done."""
+    """Convert errors of the SDK into a BackendError that names the failed operation."""
     import requests
     from docker.errors import DockerException
 
@@ -36,8 +37,25 @@ def engine_errors(doing: str) -> Iterator[None]:
         raise BackendError(f"Docker failed {doing}: {error}") from error
 
 
+def pause(client: "DockerClient", container: str) -> None:
+    """Pause a container. Raises BackendError.
+
+    The runtime gives up soon when one of its processes waits for the disk, which cannot be frozen
+    just then; it lets the others go on, and may be asked again.
+    """
+    for left in reversed(range(PAUSES_TRIED)):
+        try:
+            with engine_errors("to pause a container"):
+                client.api.pause(container)
+        except BackendError as error:
+            if not left or "unable to freeze" not in str(error):
+                raise
+        else:
+            return
+
+
 def open_client() -> "DockerClient":
-    """Return a client of the engine that the `docker` command would use; BackendError if none."""
+    """Return a client of the engine that the `docker` command would use. Raises BackendError."""
     try:
         import docker
         from docker.context import ContextAPI
@@ -49,7 +67,7 @@ def open_client() -> "DockerClient":
         if os.environ.get("DOCKER_HOST"):
             client = docker.from_env(timeout=ANSWER_S, max_pool_size=CONNECTIONS)
         else:
-            # Docker Desktop and rootless engines are reached by a context.
+            # Docker Desktop and rootless engines need a context.
             context = ContextAPI.get_current_context()
             client = docker.DockerClient(
                 base_url=context.Host if context else None,
@@ -65,7 +83,7 @@ def open_client() -> "DockerClient":
 
 
 def engine_version() -> str:
-    """Return the version of the engine that answers; raises BackendError."""
+    """Return the version of the engine. Raises BackendError if none answers."""
     client = open_client()
     try:
         with engine_errors("to say its version"):
@@ -75,16 +93,16 @@ def engine_version() -> str:
 
 
 def invoking_user(client: "DockerClient") -> str:
-    """Return the user of containers, for whom what they write on the host is the invoker's."""
+    """Return the user for containers such that files they write on the host are the invoker's."""
     with engine_errors("to describe itself"):
         security = client.info().get("SecurityOptions") or []
-    # In a rootless engine the invoker is root inside.
+    # A rootless engine maps the invoker to root inside.
     rootless = any("rootless" in option for option in security)
     return "0:0" if rootless else f"{os.getuid()}:{os.getgid()}"
 
 
 def create_network(client: "DockerClient", label: RunLabel, name: str) -> tuple[str, str]:
-    """Make an internal /24 network that overlaps with nothing here; return its ID and subnet."""
+    """Create an internal /24 network that overlaps with no other; return its ID and subnet."""
     from docker.errors import APIError
     from docker.types import IPAMConfig, IPAMPool
 
@@ -117,7 +135,7 @@ def create_network(client: "DockerClient", label: RunLabel, name: str) -> tuple[
 
 
 def sweep_docker(which: Callable[[RunLabel], bool]) -> tuple[list[str], list[str]]:
-    """Remove the chosen containers and networks; return their names. Raises BackendError."""
+    """Remove the selected containers and networks; return their names. Raises BackendError."""
     client = open_client()
     try:
         with engine_errors("to list what is left of earlier runs"):
@@ -137,21 +155,21 @@ def sweep_docker(which: Callable[[RunLabel], bool]) -> tuple[list[str], list[str
 
 
 def remove_container(client: "DockerClient", container_id: str) -> None:
-    """Kill and remove a container; one that is gone, or is being removed, is fine."""
+    """Kill and remove a container, unless it is gone or being removed already."""
     with _gone_is_fine("to remove a container"):
         client.api.remove_container(container_id, force=True, v=True)
 
 
 def remove_containers(client: "DockerClient", container_ids: Sequence[str]) -> None:
-    """Remove several containers at once."""
+    """Remove several containers concurrently."""
     if container_ids:
         with ThreadPoolExecutor(min(REMOVALS_AT_ONCE, len(container_ids))) as pool:
-            # list: raises what the first failed removal raised, after all have ended.
+            # list(): waits for all, then raises the error of the first that failed.
             list(pool.map(lambda each: remove_container(client, each), container_ids))
 
 
 def remove_network(client: "DockerClient", network_id: str) -> None:
-    """Remove a network; one that is gone is fine."""
+    """Remove a network, unless it is gone already."""
     with _gone_is_fine("to remove a network"):
         client.api.remove_network(network_id)
 
@@ -165,7 +183,7 @@ def _gone_is_fine(doing: str) -> Iterator[None]:
             yield
     except BackendError as error:
         cause = error.__cause__
-        # 409: another one removes it just now.
+        # 409: someone else is removing it.
         if not isinstance(cause, APIError) or (
             cause.status_code != 404 and "already in progress" not in str(cause)
         ):
@@ -178,15 +196,15 @@ def _chosen(found: dict[str, Any], which: Callable[[RunLabel], bool]) -> bool:
 
 
 def _host_networks() -> list[ipaddress.IPv4Network]:
-    """Return the networks this machine has routes to; the engine does not look at these."""
+    """Return the networks this machine has routes to, which the engine does not check."""
     try:
         lines = Path("/proc/net/route").read_text(encoding="ascii").splitlines()[1:]
     except OSError:
-        return []  # not Linux: the engine lives in a machine of its own
+        return []  # not Linux: the engine runs in a virtual machine
     found = []
     for line in lines:
         fields = line.split()
-        # Both are hexadecimal in the byte order of the machine (little-endian wherever we run).
+        # Both are hexadecimal in the machine's byte order (little-endian wherever we run).
         address, mask = (int.from_bytes(bytes.fromhex(fields[at]), "little") for at in (1, 7))
         if mask:
             found.append(ipaddress.IPv4Network((address, mask.bit_count())))

@@ -70,13 +70,13 @@ function lanesNamedIn(view, line) {
     if (lane === line.lane) continue;
     const alive = lane.started <= line.at && (lane.ended === null || lane.ended >= line.at - 2);
     const address = lane.address && `"${lane.address}:`;
-    if (alive && (lane.peer_ids.some((id) => id && line.text.includes(id)) || (address && line.text.includes(address)))) found.add(lane);
+    if (alive && (lane.ids.some((id) => id && line.text.includes(id)) || (address && line.text.includes(address)))) found.add(lane);
   }
   return found.size < 4 ? [...found] : [];
 }
 
 function counterpart(lane, line) {
-  const ids = line.lane.peer_ids;
+  const ids = line.lane.ids;
   let best = null;
   let last = null;
   for (const other of lane.lines) {

@@ -12,10 +12,10 @@ function viewOf(key) {
   const view = JSON.parse($(`view-${INDEX.get(key)}`).textContent);
   view.summary = RUN.scenarios[INDEX.get(key)];
   view.lane = new Map(view.lanes.map((lane, index) => [lane.label, Object.assign(lane, { index })]));
-  view.byPeer = new Map();
   view.lines = [];
   for (const lane of view.lanes) {
     lane.byNumber = new Map();
+    lane.looks = view.looks;
     lane.lines.forEach((values, place) => {
       const line = { lane, place };
       for (const [field, index] of Object.entries(LINE)) line[field] = values[index];
@@ -23,7 +23,6 @@ function viewOf(key) {
       lane.lines[place] = line;
       view.lines.push(line);
     });
-    for (const id of lane.peer_ids) view.byPeer.set(id, [...(view.byPeer.get(id) || []), lane]);
   }
   view.lines.sort((a, b) => a.at - b.at);
   views.set(key, view);
@@ -42,12 +41,11 @@ function lineKept(view, place) {
 }
 
 // What a line is to the eye; the same words are in the legend.
-const BAD = /-(failed|gone|cancelled)$|^peer-disconnected$/;
+const BAD = /-(failed|gone|cancelled)$/;
 function looks(line) {
   if (line.kind === "event") {
-    if (BAD.test(line.name) && !line.text.includes('"goodbye"')) return "bad";
-    if (line.name.endsWith("-finished") && line.name !== "download-chunk-finished") return "good";
-    return { "download-chunk-finished": "bytes", "download-progress": "progress" }[line.name] || "event";
+    const look = line.lane.looks[line.name] || (BAD.test(line.name) ? "bad" : line.name.endsWith("-finished") ? "good" : "event");
+    return look === "bad" && line.text.includes('"goodbye"') ? "event" : look;
   }
   return line.kind;
 }
@@ -56,7 +54,7 @@ const isAfter = (view, at) => view.stopped !== null && at > view.stopped;
 const cutOff = (view, one) => view.stopped !== null && (one.end === null || isAfter(view, one.end)) && (!one.outcome || BAD.test(one.outcome));
 const CUT = "cut off by the end of the scenario";
 const LOOKS = {
-  command: "command sent to the peer", event: "event", bytes: "chunk verified", progress: "progress", good: "operation finished",
+  command: "command sent to the node", event: "event", bytes: "chunk verified", progress: "progress", good: "operation finished",
   bad: "failed, cancelled or gone", reply: "reply", refusal: "refused command",
   stderr: "stderr", other: "no protocol line",
 };
@@ -68,9 +66,9 @@ const nameOf = (line) => `${kindWord(line)} ${line.name}`.trim();
 function gist(line) {
   if (line.kind === "other" || line.kind === "stderr") return line.text;
   try {
-    const { type, event, cmd, seq, ts, peer_id, ...rest } = JSON.parse(line.text);
-    const own = (value) => value && value.peer_id && line.lane.peer_ids.includes(value.peer_id);
-    if (own(rest.data)) rest.data = { ...rest.data, peer_id: undefined };
+    const { type, event, cmd, seq, ts, ...rest } = JSON.parse(line.text);
+    const own = Object.keys(rest.data || {}).find((key) => line.lane.ids.includes(rest.data[key]));
+    if (own) rest.data = { ...rest.data, [own]: undefined };
     return JSON.stringify(Object.keys(rest).join() === "data" ? rest.data : rest);
   } catch {
     return line.text; // no JSON, or cut off

@@ -17,6 +17,9 @@ function overviewPage() {
       h("h2", { id: "failures" }, FAILED.length === 1 ? "The failure" : `The ${FAILED.length} failures`),
       RUN.alike.map(group)),
     FAILED.length > 0 && [h("h2", {}, "The run"), facts()],
+    RUN.unfinished.length > 0 && h("section", { "aria-labelledby": "unfinished" },
+      h("h2", { id: "unfinished" }, "What the run was asked and did not do"),
+      h("ul", { class: "lines" }, RUN.unfinished.map((one) => h("li", {}, one)))),
     h("section", { "aria-labelledby": "all" }, h("h2", { id: "all" }, "All scenarios"), scenarioTable()),
   ];
 }
@@ -24,6 +27,8 @@ function overviewPage() {
 function verdict() {
   const count = (outcome) => RUN.scenarios.filter((one) => one.outcome === outcome).length;
   const total = RUN.scenarios.length;
+  // Whatever passed: a run that did not do all it was asked is never green.
+  if (RUN.verdict === "interrupted" || (RUN.verdict === "failed" && !FAILED.length)) return RUN.outcome[0].toUpperCase() + RUN.outcome.slice(1);
   if (!total) return "No scenario ran";
   if (count("failed")) return `${count("failed")} of ${plural(total, "scenario")} failed`;
   const rest = ["skipped", "unsupported"].filter(count).map((outcome) => `, ${count(outcome)} ${outcome}`).join("");
@@ -33,7 +38,7 @@ function verdict() {
 function facts() {
   const versions = Object.entries(RUN.versions).map(([what, version]) => `${what} ${version}`).join(" · ");
   const entries = [["Run", RUN.run_id], ["Started", clock(RUN.started)], ["Took", seconds(RUN.duration_s, 1)],
-    ["Backend", RUN.backend], ["Seed", String(RUN.seed)], ["Slowest", slowest()], ["Versions", versions]];
+    ["Backend", RUN.backend], ["Seed", String(RUN.seed)], ["Tested", RUN.tested], ["Slowest", slowest()], ["Versions", versions]];
   return h("dl", { class: "facts" }, entries.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
 }
 

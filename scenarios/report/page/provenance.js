@@ -15,7 +15,7 @@ function transferFigure(view, transfer) {
   const cut = cutOff(view, transfer), bad = BAD.test(transfer.outcome);
   const took = transfer.end === null ? "" : ` after ${brief(transfer.end - transfer.begin)}`;
   return h("figure", { class: "transfer" },
-    h("h3", {}, `${transfer.lane} ${transfer.streamed ? "streams" : "downloads"} ${transfer.game || "(no game named)"}: `,
+    h("h3", {}, `${transfer.lane} ${transfer.streamed ? "streams" : "downloads"} ${transfer.item || "(nothing named)"}: `,
       cut ? h("span", { class: "quiet" }, CUT + took) :
         h("span", { class: bad ? "alarm" : "" }, transfer.outcome ? `${bad ? "✗" : "✓"} ${transfer.outcome}${took}` : "✗ no end of it was told")),
     transfer.reason && h("p", { class: cut ? "quiet" : "alarm" }, transfer.reason),
@@ -42,7 +42,7 @@ function fileMap(view, transfer, room) {
   const picture = svg("svg", { class: "picture files", width: room, height, role: "img", "aria-label": `Who delivered which part of ${plural(transfer.files.length, "file")}; the table below has the same.` }, patterns());
   transfer.files.forEach((file, index) => {
     const y = index * ROW + 3, scale = width / Math.max(1, file.size);
-    const path = file.path.replace(`${transfer.game}/`, "");
+    const path = file.path.replace(`${transfer.item}/`, "");
     picture.append(hover(svg("text", { class: "path", x: NAMES - 8, y: y + 13, "text-anchor": "end" }, path.length > 32 ? "…" + path.slice(-31) : path), () => [file.path]),
       svg("text", { class: "size", x: NAMES + width + 8, y: y + 13 }, bytes(file.size)),
       svg("rect", { class: "missing", x: NAMES, y, width, height: ROW - 6 }));

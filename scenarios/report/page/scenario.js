@@ -56,10 +56,10 @@ function failureCard(failure, view) {
 
 // Downloads that were under way at that moment: how far they were, and since when nothing came.
 function unfinished(view, failure) {
-  const open = view.transfers.filter((one) => one.begin <= failure.at && (one.end === null || one.end > failure.at));
+  const open = view.transfers.filter((one) => !one.told_at_end && one.begin <= failure.at && (one.end === null || one.end > failure.at));
   if (!open.length) return null;
   return h("ul", {}, open.map((one) => {
-    const part = (done) => `${one.lane} has ${one.total_bytes ? `${bytes(done)} of ${bytes(one.total_bytes)}` : "nothing yet"} of ${one.game}`;
+    const part = (done) => `${one.lane} has ${one.total_bytes ? `${bytes(done)} of ${bytes(one.total_bytes)}` : "nothing yet"} of ${one.item}`;
     const seen = one.samples.filter(([at]) => at <= failure.at), done = seen.length ? seen.at(-1)[1] : 0;
     const last = seen.find(([, count]) => count === done);
     const quiet = last ? failure.at - last[0] : 0;

@@ -115,7 +115,7 @@ function timeline(view, options = {}) {
     for (const { bar, row: place } of row.bars) {
       const left = x(bar.begin), right = Math.max(left + 3, x(bar.end === null ? view.end : bar.end));
       const cut = cutOff(view, bar), bad = !cut && (BAD.test(bar.outcome) || bar.end === null), y = row.top + 3 + place * BAR;
-      const word = `${bar.operation} ${bar.game}${cut ? ` · ${CUT}` : bar.outcome ? ` → ${bar.outcome}` : bar.end === null ? " → never ended" : ""}`;
+      const word = `${bar.operation} ${bar.item}${cut ? ` · ${CUT}` : bar.outcome ? ` → ${bar.outcome}` : bar.end === null ? " → never ended" : ""}`;
       const looks = cut ? " cut" : bad ? " bad" : "", label = svg("text", { class: `operation${looks}`, y: y + 11 });
       layer.notes.append(label);
       const next = row.bars.filter((one) => one.row === place && one.bar.begin > bar.begin).map((one) => x(one.bar.begin));

@@ -1,0 +1,198 @@
+"""stdout: writes replies and events as lines.
+
+A thread writes to the plain descriptor, so that a reader that is slow or gone never blocks the
+event loop. Imports no asyncio: output is written before there is a loop.
+"""
+
+import itertools
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from headless.descriptors import write_all
+from headless.envelope import (
+    CommandError,
+    ErrorLine,
+    Event,
+    EventLine,
+    JsonScalar,
+    ResultLine,
+    Value,
+)
+
+MAX_WAITING_OUTPUT_BYTES = 4 << 20
+_BATCH_BYTES = 64 << 10  # written in one go; events that still wait can be superseded
+_LINE_BYTES = 300  # memory of a waiting line besides its text
+
+
+class _Waiting(NamedTuple):
+    """A reply, or an event, which gets its `seq` when it is written."""
+
+    encoded: bytes
+    event: str | None = None
+    ts: float = 0.0
+    state: Hashable | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.encoded) + _LINE_BYTES
+
+
+class Output:
+    """Writes protocol lines to a descriptor, in order, in a thread of its own.
+
+    While the reader is behind, an event about a state supersedes a waiting one about the same
+    state. All other lines are kept. Whoever emits events on behalf of other peers waits for
+    `caught_up` first, and reads nothing more from those peers until then: that is the backpressure.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._on_closed: Callable[[], object] = lambda: None
+        self._on_taken: list[Callable[[], object]] = []
+        self._encoder = msgspec.json.Encoder()
+        self._next_seq = 0
+        self._numbers = itertools.count()
+        self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
+        self._newest: dict[Hashable, int] = {}  # number of the newest waiting event of each state
+        self._waiting_bytes = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._write, name="stdout", daemon=True)
+        self._thread.start()
+
+    def on_closed(self, action: Callable[[], object]) -> None:
+        """Call `action` in the writing thread once nobody reads any more, or now if that is so."""
+        with self._changed:
+            self._on_closed = action
+            closed = self._closed
+        if closed:
+            action()
+
+    def emit(self, event: Event) -> None:
+        """Write an event."""
+        self._put(_Waiting(self._encode(event), event.event, time.time(), event.state()))
+
+    def result(self, request_id: JsonScalar, data: Value) -> None:
+        """Write the reply to a command that was carried out or accepted."""
+        self._reply(ResultLine(id=request_id, data=data))
+
+    def error(self, request_id: JsonScalar, error: CommandError) -> None:
+        """Write the reply to a command that was refused."""
+        line = ErrorLine(id=request_id, error=str(error), code=error.code, errno=error.errno)
+        self._reply(line)
+
+    @property
+    def behind(self) -> bool:
+        """Whether much output is waiting to be read."""
+        return self._waiting_bytes >= MAX_WAITING_OUTPUT_BYTES and not self._closed
+
+    async def caught_up(self) -> None:
+        """Wait while much output is waiting to be read."""
+        if not self.behind:
+            return
+        import asyncio  # already loaded, since this is a coroutine
+
+        loop, taken = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(taken.set)
+
+        with self._changed:
+            if not self.behind:
+                return
+            self._on_taken.append(tell)
+        await taken.wait()
+
+    def close(self, timeout_s: float) -> None:
+        """Write what is left; give up if the reader does not take it in time."""
+        with self._changed:
+            self._close()
+        self._thread.join(timeout_s)
+
+    def _reply(self, line: Value) -> None:
+        self._put(_Waiting(self._encode(line)))
+
+    def _encode(self, value: Value) -> bytes:
+        try:
+            return self._encoder.encode(value)
+        except UnicodeEncodeError:
+            return self._encoder.encode(_as_unicode(msgspec.to_builtins(value)))
+
+    def _put(self, line: _Waiting) -> None:
+        with self._changed:
+            if self._closed:
+                return  # nobody will read it
+            number = next(self._numbers)
+            if line.state is not None:
+                if self.behind and line.state in self._newest:
+                    self._waiting_bytes -= self._waiting.pop(self._newest[line.state]).size
+                self._newest[line.state] = number
+            self._waiting[number] = line
+            self._waiting_bytes += line.size
+            self._changed.notify_all()
+
+    def _write(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._waiting)
+                lines = self._next_batch()
+            if not lines:
+                return
+            try:
+                write_all(self._descriptor, b"".join(map(self._line, lines)))
+            except OSError:
+                with self._changed:
+                    self._waiting.clear()
+                    self._close()
+                    on_closed = self._on_closed
+                on_closed()
+                return
+
+    def _next_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._waiting and size < _BATCH_BYTES:
+            number, line = self._waiting.popitem(last=False)
+            if self._newest.get(line.state) == number:
+                del self._newest[line.state]
+            batch.append(line)
+            size += line.size
+        self._waiting_bytes -= size
+        if not self.behind:
+            self._notify_taken()
+        return batch
+
+    def _line(self, line: _Waiting) -> bytes:
+        if line.event is None:
+            return line.encoded + b"\n"
+        data = msgspec.Raw(line.encoded)
+        told = EventLine(event=line.event, seq=self._next_seq, ts=line.ts, data=data)
+        self._next_seq += 1
+        return self._encoder.encode(told) + b"\n"
+
+    def _close(self) -> None:
+        self._closed = True
+        self._notify_taken()
+        self._changed.notify_all()
+
+    def _notify_taken(self) -> None:
+        for tell in self._on_taken:
+            tell()
+        self._on_taken.clear()
+
+
+def _as_unicode(value: Any) -> Any:
+    """Escape what is not Unicode, such as bytes of a file name that is not UTF-8."""
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_as_unicode(key): _as_unicode(member) for key, member in value.items()}
+        case list():
+            return [_as_unicode(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""A pair: two peers that share a folder end to end encrypted, and the relay where they meet."""

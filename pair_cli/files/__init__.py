@@ -1,0 +1,1 @@
+"""The files of a pair: what is shared, pulled and mounted."""

@@ -1,0 +1,1 @@
+"""The shared tree as a mounted file system."""

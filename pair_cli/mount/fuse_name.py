@@ -1,0 +1,3 @@
+"""The name of mounts in the system's table."""
+
+FILE_SYSTEM = "pair-cli"

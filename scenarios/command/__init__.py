@@ -1,0 +1,1 @@
+"""The command line: `python -m scenarios COMMAND`, a module per command."""

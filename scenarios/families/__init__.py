@@ -1,0 +1,1 @@
+"""The families, a package each."""

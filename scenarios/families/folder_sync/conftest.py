@@ -1,0 +1,16 @@
+"""What the scenarios of this family are given."""
+
+from pathlib import Path
+
+import pytest
+
+from scenarios.core.session import Session
+from scenarios.families.folder_sync.programs import SYNC_PROGRAM
+from scenarios.families.folder_sync.sync import Sync
+from scenarios.family.under_test import UnderTest
+
+
+@pytest.fixture
+def sync(session: Session, work_folder: Path, under_test: UnderTest, full_length: bool) -> Sync:
+    """Trackers and peers, of which none is started yet."""
+    return Sync(session, work_folder, under_test.programs[SYNC_PROGRAM.name], full_length)

@@ -1,0 +1,73 @@
+"""Stdin and stdout as other programs use them."""
+
+from scenarios.audit.mutant import Edit, Mutant
+
+MUTANTS = (
+    Mutant(
+        name="is-deaf-after-a-pause",
+        breaks="Stops reading stdin once there was nothing to read.",
+        edits=(
+            Edit(
+                "descriptors.py",
+                old="            select.select([descriptor], [], [])",
+                new="            select.select([], [], [])",
+                package="headless",
+            ),
+        ),
+        noticed_by={"S100": ("commands answered one by one",)},
+        hurry=0.3,
+    ),
+    Mutant(
+        name="calls-a-long-path-a-defect",
+        breaks="Reports a path that is too long for the system as an internal error.",
+        edits=(
+            Edit(
+                "library/folder.py",
+                old="    except OSError as error:\n        raise LibraryError(",
+                new="    except PermissionError as error:\n        raise LibraryError(",
+            ),
+        ),
+        noticed_by={"S101": ("what hostile lines get", "always: no traceback on stderr")},
+    ),
+    Mutant(
+        name="drops-its-games-with-a-bad-folder",
+        breaks="Lists no games after a change to an unusable games folder was refused.",
+        edits=(
+            Edit(
+                "peer.py",
+                old="        except LibraryError as error:\n",
+                new="        except LibraryError as error:\n"
+                "            self._library._games.clear()\n",
+            ),
+        ),
+        noticed_by={"S101": ("games of alpha",)},
+    ),
+    Mutant(
+        name="answers-whether-read-or-not",
+        breaks="Accepts commands however many replies are waiting to be read.",
+        edits=(
+            Edit(
+                "dispatch.py",
+                old="            await self._output.caught_up()\n",
+                new="",
+                package="headless",
+            ),
+        ),
+        noticed_by={"S102": ("bytes by which memory grows",)},
+    ),
+    Mutant(
+        name="forgets-whom-it-listed",
+        breaks="Replies to list-peers with no peers after ten times.",
+        edits=(
+            Edit(
+                "peer.py",
+                old="                for peer in self._peers.all()\n            ]",
+                new="                for peer in self._peers.all()\n"
+                "                if setattr(self, 'listed', getattr(self, 'listed', 0) + 1)\n"
+                "                or self.listed < 10  # type: ignore[attr-defined]\n"
+                "            ]",
+            ),
+        ),
+        noticed_by={"S102": ("peers in all the replies",)},
+    ),
+)

@@ -1,0 +1,1 @@
+"""Interprets peers' lines for the report and the terminal."""

@@ -1,0 +1,1 @@
+"""The pair family: two peers, their relay, and what happens to them."""

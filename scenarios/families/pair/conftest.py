@@ -1,0 +1,16 @@
+"""What the scenarios of this family are given."""
+
+from pathlib import Path
+
+import pytest
+
+from scenarios.core.session import Session
+from scenarios.families.pair.pair import Pair
+from scenarios.families.pair.programs import PAIR_PROGRAM
+from scenarios.family.under_test import UnderTest
+
+
+@pytest.fixture
+def pair(session: Session, under_test: UnderTest, work_folder: Path) -> Pair:
+    """A pair that has yet to be started."""
+    return Pair(session, under_test.programs[PAIR_PROGRAM.name], work_folder)

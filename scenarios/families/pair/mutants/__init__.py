@@ -1,0 +1,1 @@
+"""Relays and peers with one behaviour broken; how they are written: families/lan_spread/mutants."""

@@ -1,0 +1,1 @@
+"""The tunnel family: a server and clients that carry TCP over WebSocket."""

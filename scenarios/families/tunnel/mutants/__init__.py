@@ -1,0 +1,1 @@
+"""Tunnel nodes with one behaviour broken; how they are written: families/lan_spread/mutants."""

@@ -1,0 +1,1 @@
+"""Interprets the nodes' lines for the report and the terminal."""

@@ -1,0 +1,134 @@
+"""Finds scenarios by importing modules, so that there is no list to maintain."""
+
+import importlib
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenarios.core.scenario import ScenarioInfo, info_of
+from scenarios.family.family import Family
+from scenarios.family.ids import select_ids, sort_key
+
+PATTERN = "test_*.py"
+
+
+class DiscoveryError(Exception):
+    """The scenarios contradict each other or cannot be found; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A scenario and its location."""
+
+    info: ScenarioInfo
+    file: Path
+    function: str
+    family: Family
+    module: str  # the full name
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One repetition of a scenario; None if it runs only once."""
+
+    found: Found
+    repetition: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Its pytest name within the file."""
+        number = "" if self.repetition is None else f"[{self.repetition}]"
+        return f"{self.found.function}{number}"
+
+    @property
+    def target(self) -> str:
+        """The pytest argument that selects only this turn, with `--pyargs`.
+
+        Not by file: pytest would mistake a bracket in a folder's name for a parameter.
+        """
+        return f"{self.found.module}::{self.name}"
+
+    @property
+    def folder(self) -> str:
+        """Its folder within the run's folder."""
+        number = "" if self.repetition is None else f"/{self.repetition}"
+        return f"{self.found.info.id}{number}"
+
+
+def folder_of(family: Family) -> Path:
+    """Return the folder of a family's package."""
+    return Path(next(iter(importlib.import_module(family.package).__path__)))
+
+
+def discover(families: Iterable[Family]) -> dict[str, Found]:
+    """Import the families' scenario modules and return all scenarios by ID, in order.
+
+    Raises DiscoveryError if two scenarios have the same ID, or one has another family's letter.
+    """
+    found: dict[str, Found] = {}
+    for family in families:
+        folder = folder_of(family)
+        for file in sorted(folder.rglob(PATTERN)):
+            module = ".".join([family.package, *file.relative_to(folder).with_suffix("").parts])
+            for one in _in_module(module, file, family):
+                if not one.info.id.startswith(family.letter):
+                    raise DiscoveryError(
+                        f"{one.function} in {file.name} is called {one.info.id}, but the IDs of "
+                        f"the family {family.name} begin with {family.letter}. Renumber it."
+                    )
+                twin = found.setdefault(one.info.id, one)
+                if twin is not one:
+                    raise DiscoveryError(
+                        f"Two scenarios are called {one.info.id}: {twin.function} in "
+                        f"{twin.file.name} and {one.function} in {file.name}. Renumber one."
+                    )
+    return {scenario_id: found[scenario_id] for scenario_id in sorted(found, key=sort_key)}
+
+
+def select(ids: Sequence[str], families: Iterable[Family]) -> dict[str, Found]:
+    """Return the scenarios that ``ids`` select (default: all), by ID, in order.
+
+    The name of a family selects all of its scenarios.
+
+    Raises UnknownScenarioError, and DiscoveryError if the families have no scenarios.
+    """
+    families = tuple(families)
+    known = discover(families)
+    if not known:
+        packages = ", ".join(family.package for family in families)
+        raise DiscoveryError(f"There are no scenarios in {packages}.")
+    letters = {family.name: family.letter for family in families}
+    return {one: known[one] for one in select_ids(ids, known, letters)}
+
+
+def run_order(
+    chosen: Iterable[Found],
+    durations: Mapping[str, float],
+    *,
+    repeat: int = 1,
+    shuffle_seed: int | None = None,
+) -> list[Turn]:
+    """Return the turns in the order to run: longest first, those that measure last.
+
+    A scenario without a known duration counts as long. All first turns come before any second one.
+    With ``shuffle_seed`` the order is random instead, still with those that measure last.
+    """
+    ordered = sorted(chosen, key=lambda one: sort_key(one.info.id))
+    if shuffle_seed is None:
+        ordered.sort(key=lambda one: -durations.get(one.info.id, float("inf")))
+    turns = [
+        Turn(found, number if repeat > 1 else None)
+        for number in range(1, repeat + 1)
+        for found in ordered
+    ]
+    if shuffle_seed is not None:
+        random.Random(shuffle_seed).shuffle(turns)  # noqa: S311 - an order, not a secret
+    return sorted(turns, key=lambda turn: turn.found.info.measures)
+
+
+def _in_module(module: str, file: Path, family: Family) -> Iterable[Found]:
+    for name, value in vars(importlib.import_module(module)).items():
+        # An imported scenario belongs to its own module.
+        if getattr(value, "__module__", None) == module and (info := info_of(value)):
+            yield Found(info, file, name, family, module)

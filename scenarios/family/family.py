@@ -1,0 +1,77 @@
+"""A family of nodes: a value with everything that the runner knows about its nodes."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scenarios.core.backends.base import Argument, Program
+from scenarios.core.words import Words
+from scenarios.family.live import LiveNode
+from scenarios.family.story import Story
+from scenarios.root import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyProgram:
+    """A program whose runs are nodes of a family.
+
+    As a process it is `python -m MODULE`; in a container, the entry point of the image from the
+    Dockerfile's target ``target``, unless ``entrypoint`` replaces it.
+    """
+
+    name: str
+    module: str
+    packages: tuple[Path, ...]  # its folders, the main one first
+    target: str
+    entrypoint: tuple[Argument, ...] | None = None
+
+    def command(self, packages_in: Path | None = None) -> tuple[str, ...]:
+        """Return its command as a process, with its packages, or with copies below ``root``."""
+        root = packages_in or self.packages[0].parent
+        # PYTHONPATH precedes installed packages.
+        where = () if root == ROOT else ("env", f"PYTHONPATH={root}")
+        return (*where, sys.executable, "-P", "-m", self.module)
+
+    def program(self, packages_in: Path | None = None) -> Program:
+        """Return how to start its nodes."""
+        return Program(self.command(packages_in), self.entrypoint, self.target)
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity
+class Family:
+    """A family of nodes.
+
+    Its scenarios are in the `test_*.py` below ``package``, its mutants in `mutants` there.
+    """
+
+    letter: str  # of its scenarios' IDs: "S" in S7
+    name: str  # one word, as on the command line
+    title: str
+    package: str
+    programs: tuple[FamilyProgram, ...] = ()
+    images: tuple[str, ...] = ()  # further targets of the Dockerfile that its nodes run in
+    words: Words = field(default_factory=Words)
+    # For comparisons: fields that differ in every run, and events whose number depends on time.
+    varying: frozenset[str] = frozenset()
+    paced: frozenset[str] = frozenset()
+    story: Story = field(default_factory=Story)
+    live: Mapping[str, LiveNode] = field(default_factory=dict)  # by kind of node
+    # By scenario: checks that no mutant names yet. No others may be unproven.
+    unproven: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """The targets of the Dockerfile that its nodes run in."""
+        return frozenset((*self.images, *(program.target for program in self.programs)))
+
+    @property
+    def mutants(self) -> str:
+        """The package of its mutants."""
+        return f"{self.package}.mutants"
+
+    def program(self, name: str = "") -> FamilyProgram:
+        """Return one of its programs (default: the first). Raises KeyError."""
+        if not name:
+            return self.programs[0]
+        return {program.name: program for program in self.programs}[name]

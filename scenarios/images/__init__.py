@@ -1,0 +1,1 @@
+"""Docker images of the programs, and their base image."""

@@ -1,0 +1,1 @@
+"""Live nodes: a node that a person runs, not a scenario."""

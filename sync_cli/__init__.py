@@ -1,0 +1,3 @@
+"""Keeps a folder the same on many machines."""
+
+PROTOCOL_VERSION = 1

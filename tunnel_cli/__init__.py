@@ -1,0 +1,1 @@
+"""TCP over WebSocket between one server and any number of clients, one of which is active."""
