@@ -99,7 +99,7 @@ MUTANTS = (
                 old='            self._tell_role(self._links[client_id], "command")',
                 new="            self._endpoint.open_listeners()\n"
                 "            link = self._links[client_id]\n"
-                '            self._loop.call_later(0.4, self._tell_role, link, "command")',
+                '            self._loop.call_later(2.0, self._tell_role, link, "command")',
             ),
         ),
         noticed_by={
