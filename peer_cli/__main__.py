@@ -14,11 +14,21 @@ from peer_cli.messages import VOCABULARY
 from peer_cli.settings import read_settings
 from peer_cli.startup import Opened, open_peer
 
+DISK_THREADS = 32
+
 
 def _serve(opened: Opened, output: Output) -> Service:
-    from peer_cli.run import make_peer
+    # On the event loop, once the peer is ready.
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
 
-    return make_peer(opened, output)
+    from peer_cli.library.index import ContentIndex
+    from peer_cli.peer import LocalPeer
+
+    # asyncio's default, six threads on two cores, is sized for computing; these wait for disks.
+    disk = ThreadPoolExecutor(DISK_THREADS, "disk")
+    asyncio.get_running_loop().set_default_executor(disk)
+    return LocalPeer(opened, ContentIndex(opened.settings.state_dir / "index.db"), output)
 
 
 def _swarm_key(arguments: Sequence[str]) -> None:
