@@ -4,7 +4,6 @@ from scenarios.core.words import Words
 from scenarios.families.pair.live import LIVE_PEER, LIVE_RELAY
 from scenarios.families.pair.programs import DESK_IMAGE, PAIR_PROGRAM
 from scenarios.families.pair.story import LOOKS, MOVES, bars, connections
-from scenarios.families.pair.unproven import UNPROVEN
 from scenarios.family.family import Family
 from scenarios.family.story import Story
 
@@ -27,5 +26,4 @@ FAMILY = Family(
     paced=frozenset(["pull-progress", "reconnecting", "connect-failed"]),
     story=Story(bars=bars, connections=connections, looks=LOOKS, moves=MOVES),
     live={"peer": LIVE_PEER, "relay": LIVE_RELAY},
-    unproven=UNPROVEN,
 )

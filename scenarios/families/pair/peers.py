@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.core.backends.base import Mount
+from scenarios.core.errors import CommandFailed
 from scenarios.core.log import Event
 from scenarios.core.node import Node
 from scenarios.core.window import Window
@@ -129,6 +130,14 @@ class Peer:
         """Join the other."""
         wanted = self.other.fingerprint if fingerprint is None else fingerprint
         return self.node.request("join", fingerprint=wanted, relay=relay)
+
+    def code_of(self, command: str, **arguments: Any) -> str:
+        """Return the code with which a command is refused; "accepted" if it is not."""
+        try:
+            self.node.request(command, **arguments)
+        except CommandFailed as error:
+            return error.code
+        return "accepted"
 
     def window(self) -> Window:
         """Return a window that begins now."""

@@ -153,17 +153,21 @@ def end_in_every_state(pair: Pair) -> None:
     "its end",
 )  # fmt: skip
 def frozen(pair: Pair) -> None:
+    size = 8 * MIB
     pair.start(flags=(*QUICK, "--upload-limit", "2MiB"))
-    pair.alpha.shares("slow.bin", 6 * MIB)
+    pair.alpha.shares("slow.bin", size)
     pull = pair.bravo.pull("slow.bin")
-    progress = pull.window.wait_event("pull-progress", where=lambda one: one.data["done_bytes"] > 0)
+    progress = pull.window.wait_event(
+        "pull-progress", where=lambda one: one.data["done_bytes"] >= 3 * MIB
+    )
     pair.alpha.node.freeze()
     gone = pull.window.since(progress).wait_event("peer-disconnected")
     pair.check.equal("why it is given up", gone.data["reason"], "timeout")
     pair.alpha.node.thaw()
     pull.window.since(gone).wait_event("peer-connected")
     finished = pull.finished()
-    pair.check.between("bytes fetched", finished.data["wire_bytes"], 6 * MIB, 7 * MIB + MIB)
+    # Fewer than what was here already would add.
+    pair.check.between("bytes fetched", finished.data["wire_bytes"], size, size + 2 * MIB)
     pair.same("content", pair.bravo, "pulled/slow.bin", pair.alpha, "slow.bin")
 
 
@@ -203,15 +207,14 @@ def both_at_once(pair: Pair) -> None:
     for _ in range(TIMES):
         windows = [peer.window() for peer in pair.peers]
         pair.middle.request("cut")
-        for window in windows:
-            window.wait_event("peer-disconnected")
+        gone = [window.wait_event("peer-disconnected") for window in windows]
         joins = [
             peer.node.send("join", fingerprint=peer.other.fingerprint, relay=pair.relay_url)
             for peer in pair.peers
         ]
-        for join, window in zip(joins, windows, strict=True):
+        for join, window, event in zip(joins, windows, gone, strict=True):
             join.data()
-            window.wait_event("peer-connected")
+            window.since(event).wait_event("peer-connected")
     pair.alpha.shares("after.bin", KB)
     for peer in pair.peers:
         times = len(peer.node.everything().events("peer-connected"))

@@ -187,8 +187,9 @@ def overwritten(pair: Pair) -> None:
     pulled_after("shorter", "write", size=KB, seed=3)
     pulled_after("truncated", "truncate", size=100)
     pulled_after("extended", "truncate", size=5000)
-    sizes = [pair.alpha.file(f"{what}.bin").stat().st_size for what in ("longer", "shorter")]
-    pair.check.equal("sizes", sizes, [3 * KB, KB])
+    wanted = {"longer": 3 * KB, "shorter": KB, "truncated": 100, "extended": 5000}
+    sizes = {what: pair.alpha.file(f"{what}.bin").stat().st_size for what in wanted}
+    pair.check.equal("sizes", sizes, wanted)
     pair.ok("chmod", pair.bravo, "chmod", path="own.bin", mode=0o600)
     pair.ok("utime", pair.bravo, "utime", path="own.bin", mtime=1_000_000_000)
     stat = pair.bravo.file("own.bin").stat()

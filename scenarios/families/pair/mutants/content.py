@@ -43,8 +43,9 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "P48": ("content",),
+            "P48": ("content", "what is here"),
             "P49": ("content",),
+            "P50": ("git status",),
         },
     ),
     Mutant(
@@ -83,6 +84,30 @@ MUTANTS = (
             ),
         ),
         noticed_by={"P20": ("content",)},
+    ),
+    Mutant(
+        name="shouts-its-hashes",
+        breaks="Tells the hash of a file that it has pulled in capital letters.",
+        edits=(
+            Edit(
+                "files/pull.py",
+                old="hash=entry.root.hex(),",
+                new="hash=entry.root.hex().upper(),",
+            ),
+        ),
+        noticed_by={"P44": ("hash of the smaller",)},
+    ),
+    Mutant(
+        name="cuts-names-short",
+        breaks="Leaves the end of long names out of its lists.",
+        edits=(
+            Edit(
+                "files/commands.py",
+                old="path=entry.path, size=entry.size, hash",
+                new="path=entry.path[:100], size=entry.size, hash",
+            ),
+        ),
+        noticed_by={"P54": ("list",)},
     ),
     Mutant(
         name="hides-its-pulls",

@@ -13,7 +13,7 @@ MUTANTS = (
                 new="if False:",
             ),
         ),
-        noticed_by={"P6": ("unchanged",)},
+        noticed_by={"P6": ("unchanged", "what bravo was told")},
     ),
     Mutant(
         name="lists-each-side-for-both",
@@ -100,6 +100,18 @@ MUTANTS = (
             "P33": ("bravo: pull is refused",),
             "P35": ("unchanged is refused", "changed is refused"),
         },
+    ),
+    Mutant(
+        name="says-the-errno-alone",
+        breaks="Leaves the system's words out of what is told to people.",
+        edits=(
+            Edit(
+                "files/commands.py",
+                old='f"{path}{text} ({name})"',
+                new='f"{path}({name})"',
+            ),
+        ),
+        noticed_by={"P32": ("alpha: add is refused",)},
     ),
     Mutant(
         name="offers-everything",

@@ -16,6 +16,44 @@ MUTANTS = (
         noticed_by={"P23": ("state",), "P26": ("health",)},
     ),
     Mutant(
+        name="repeats-its-health",
+        breaks="Tells its health at every heartbeat, changed or not.",
+        edits=(
+            Edit("line.py", old="        if health != self._health:\n", new="        if True:\n"),
+        ),
+        noticed_by={"P25": ("changes of health",)},
+    ),
+    Mutant(
+        name="gives-up-too-late",
+        breaks="Waits for many more heartbeats before it gives a connection up.",
+        edits=(Edit("channel.py", old="MISSES = 3 ", new="MISSES = 25 "),),
+        noticed_by={"P26": ("seconds until then",)},
+    ),
+    Mutant(
+        name="calls-everything-direct",
+        breaks="Says in its status that it is connected directly, over the bridge too.",
+        edits=(
+            Edit(
+                "peer.py",
+                old="mode=channel.mode if channel",
+                new='mode="direct" if channel',
+            ),
+        ),
+        noticed_by={"P52": ("mode",)},
+    ),
+    Mutant(
+        name="tells-twice",
+        breaks="Tells twice that it has connected.",
+        edits=(
+            Edit(
+                "line.py",
+                old="        if not switched:\n",
+                new="        for _ in range(0 if switched else 2):\n",
+            ),
+        ),
+        noticed_by={"P53": ("times connected",)},
+    ),
+    Mutant(
         name="counts-no-heartbeats",
         breaks="Tells of no heartbeats and no round trips.",
         edits=(

@@ -30,7 +30,7 @@ MUTANTS = (
             "P14": ("at the other",),
             "P15": ("written",),
             "P16": ("contents",),
-            "P50": ("git clone: exit code",),
+            "P50": ("programs", "database", "saved"),
         },
     ),
     Mutant(
@@ -59,6 +59,42 @@ MUTANTS = (
         noticed_by={"P22": ("mode and time",)},
     ),
     Mutant(
+        name="rounds-sizes-up",
+        breaks="Tells programs the sizes of the other's files in whole sectors.",
+        edits=(
+            Edit(
+                "mount/operations.py",
+                old="self._status(mode, entry.size, ",
+                new="self._status(mode, -(-entry.size // 512) * 512, ",
+            ),
+        ),
+        noticed_by={"P12": ("size",)},
+    ),
+    Mutant(
+        name="keeps-the-old-end",
+        breaks="Does not empty a file that is opened to be overwritten.",
+        edits=(
+            Edit(
+                "mount/operations.py",
+                old="        if fi.flags & os.O_TRUNC:\n",
+                new="        if False:\n",
+            ),
+        ),
+        noticed_by={"P22": ("sizes",)},
+    ),
+    Mutant(
+        name="reads-too-long",
+        breaks="Lets a read wait twice as long for a peer that is away.",
+        edits=(Edit("mount/cache.py", old="SILENCE_S = 7.0", new="SILENCE_S = 14.0"),),
+        noticed_by={"P48": ("longest in seconds",)},
+    ),
+    Mutant(
+        name="unmounts-what-is-in-use",
+        breaks="Detaches a tree from those who use it without being told to.",
+        edits=(Edit("mount/mounting.py", old='*(["-z"] if lazy else [])', new='"-z"'),),
+        noticed_by={"P49": ("bravo: unmount is refused",)},
+    ),
+    Mutant(
         name="ends-short",
         breaks="Ends a file where its bytes cannot be had, as if that were its end.",
         edits=(
@@ -84,16 +120,22 @@ MUTANTS = (
     ),
     Mutant(
         name="knows-no-links",
-        breaks="Says of a symbolic link that there is no such operation.",
+        breaks="Says of links that they are not supported, instead of not permitted.",
         edits=(
             Edit(
                 "mount/operations.py",
                 old="    def symlink(self, target: str, source: str) -> int:\n",
                 new="    def symlink(self, target: str, source: str) -> int:\n"
-                "        raise _error(errno.ENOSYS, target)\n",
+                "        raise _error(errno.ENOTSUP, target)\n",
+            ),
+            Edit(
+                "mount/operations.py",
+                old="    def link(self, target: str, source: str) -> int:\n",
+                new="    def link(self, target: str, source: str) -> int:\n"
+                "        raise _error(errno.ENOTSUP, target)\n",
             ),
         ),
-        noticed_by={"P50": ("symbolic link",)},
+        noticed_by={"P50": ("symbolic link", "hard link")},
     ),
     Mutant(
         name="caches-by-name-and-size",

@@ -50,7 +50,7 @@ MUTANTS = (
         edits=(
             Edit("files/target.py", old="            if not held:\n", new="            if True:\n"),
         ),
-        noticed_by={"P42": ("share of the file on the wire",)},
+        noticed_by={"P42": ("share of the file on the wire",), "P46": ("bytes fetched",)},
     ),
     Mutant(
         name="pulls-into-the-target",
@@ -68,6 +68,46 @@ MUTANTS = (
             ),
         ),
         noticed_by={"P43": ("half-written targets",)},
+    ),
+    Mutant(
+        name="keeps-its-parts",
+        breaks="Leaves the unfinished file beside the one that is whole.",
+        edits=(
+            Edit(
+                "files/target.py",
+                old="            return\n        self.path.unlink()\n",
+                new="            return\n",
+            ),
+        ),
+        noticed_by={"P43": ("unfinished files",)},
+    ),
+    Mutant(
+        name="makes-the-file-first",
+        breaks="Makes the file of a pull before it looks whether the other shares it.",
+        edits=(
+            Edit(
+                "files/commands.py",
+                old="        entry = self._tree.get(path)\n"
+                "        if entry is None and not self._tree.is_folder(path):\n",
+                new="        entry = self._tree.get(path)\n"
+                "        if entry is None:\n"
+                "            self._target(command.to or path).touch()\n"
+                "        if entry is None and not self._tree.is_folder(path):\n",
+            ),
+        ),
+        noticed_by={"P7": ("files of bravo",), "P34": ("files of bravo",)},
+    ),
+    Mutant(
+        name="clears-the-way",
+        breaks="Deletes what is in the way of a pull before it looks whether it may.",
+        edits=(
+            Edit(
+                "files/target.py",
+                old="    if not overwrite:\n",
+                new="    target.unlink()\n    if not overwrite:\n",
+            ),
+        ),
+        noticed_by={"P11": ("what was there",)},
     ),
     Mutant(
         name="hides-a-full-disk",
