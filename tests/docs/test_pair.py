@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from scenarios.core.backends.base import BackendError
-from scenarios.core.backends.docker_engine import engine_version, open_client
+from scenarios.core.backends.docker_engine import engine_version
 from scenarios.core.locks import exclusive
 from tests.docs.terminal import PROJECT, terminal
 from tests.headless.node_process import NodeProcess
+from tests.scenarios.images.image_of import image_of
 
 PAGE = (PROJECT / "docs" / "pair.md").read_text(encoding="utf-8")
 
@@ -52,18 +53,18 @@ def test_by_themselves(tmp_path: Path) -> None:
     a_letter_comes(block("## By themselves", "sh").splitlines(), tmp_path)
 
 
-def test_from_the_image(tmp_path: Path) -> None:
-    from scenarios.images.build import ensure_image
-
+@pytest.fixture
+def image() -> str:
     try:
         engine_version()
     except BackendError as no_engine:
         pytest.skip(str(no_engine))
-    client = open_client()
-    try:
-        ensure_image(client, "pair", on_progress=print)
-    finally:
-        client.close()
+    return image_of("pair")
+
+
+@pytest.mark.timeout(60, func_only=True)  # the image may have to be built first
+@pytest.mark.usefixtures("image")
+def test_from_the_image(tmp_path: Path) -> None:
     a_letter_comes(block("From the image", "sh").splitlines(), tmp_path)
 
 

@@ -17,6 +17,10 @@ from scenarios.core.label import DOCKER_KEY, own_label
 from scenarios.core.session import Session
 from scenarios.core.sweep import of_dead_runners, of_run
 from tests.scenarios.core.backend_contract import BackendContract, echo
+from tests.scenarios.images.image_of import image_of
+
+# Only what a test does counts: for the first one, the image may have to be built.
+pytestmark = pytest.mark.timeout(60, func_only=True)
 
 try:
     engine_version()
@@ -52,13 +56,7 @@ if libc.mount(b"own", tempfile.mkdtemp().encode(), b"fuse", 0, options.encode())
 
 @pytest.fixture(scope="module")
 def image() -> str:
-    from scenarios.images.build import ensure_image
-
-    client = open_client()
-    try:
-        return ensure_image(client, "headless", on_progress=print)
-    finally:
-        client.close()
+    return image_of("headless")
 
 
 @pytest.fixture
