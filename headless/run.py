@@ -8,11 +8,11 @@ import traceback
 from collections.abc import Callable, Collection
 from typing import Any
 
-from headless.dispatch import Dispatcher
+from headless.dispatch import Dispatcher, LineDecoder
 from headless.input import Input
 from headless.output import Output
 from headless.service import Service
-from headless.vocabulary import LineDecoder, Vocabulary
+from headless.vocabulary import Vocabulary
 
 LAST_OUTPUT_TIMEOUT_S = 5.0
 

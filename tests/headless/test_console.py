@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from headless.dispatch import LineDecoder
 from headless.envelope import CommandError, Empty
 from headless.input import Input
 from headless.output import MAX_WAITING_OUTPUT_BYTES, Output
-from headless.vocabulary import LineDecoder
 from tests.headless.words import VOCABULARY, Counted, Level, Look, Text
 
 TIMEOUT_S = 10.0

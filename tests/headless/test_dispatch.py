@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from headless.dispatch import MAX_WAITING_COMMANDS, Dispatcher
+from headless.dispatch import MAX_WAITING_COMMANDS, Dispatcher, LineDecoder
 from headless.envelope import Command, CommandError, Empty, Value
 from headless.output import Output
-from headless.vocabulary import LineDecoder
 from tests.headless.words import VOCABULARY, Add, Text, Wait
 
 Handle = Callable[[Command], Awaitable[Value]]

@@ -4,6 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from headless.dispatch import LineDecoder, Request
 from headless.envelope import (
     Command,
     CommandError,
@@ -14,7 +15,6 @@ from headless.envelope import (
     ResultLine,
     Shutdown,
 )
-from headless.vocabulary import LineDecoder, Request
 from peer_cli import messages
 from peer_cli.messages import VOCABULARY
 
