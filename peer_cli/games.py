@@ -23,10 +23,11 @@ from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.library import Library
 from peer_cli.names import check_game_id
 from peer_cli.operations import Operations
-from peer_cli.transfer import staging
 from peer_cli.transfer.download import Download, DownloadError, PeersGoneError
 from peer_cli.transfer.fetch import DownloadContext, Source
+from peer_cli.transfer.recovery import interrupted
 from peer_cli.transfer.removal import is_downloaded, remove_downloaded
+from peer_cli.transfer.staging import UnsettledError
 from peer_cli.transfer.streamed import StreamedInstall
 from store.names import UnsafeName
 
@@ -120,7 +121,7 @@ class Games:
         if game is not None and game.installed:
             raise CommandError("still-installed", f"{game_id} is installed; uninstall it first")
         try:
-            left = staging.interrupted(self._library.games_dir, self._context.state_dir, game_id)
+            left = interrupted(self._library.games_dir, self._context.state_dir, game_id)
         except OSError as error:
             raise CommandError("unreadable", f"cannot tell what is there: {error}") from error
         if game is None and left is None:
@@ -312,7 +313,7 @@ class Games:
             await self._settle(game_id, messages.UninstallFinished(game_id=game_id))
 
     def _remove_files(self, root: Path) -> None:
-        left = staging.interrupted(root.parent, self._context.state_dir, root.name)
+        left = interrupted(root.parent, self._context.state_dir, root.name)
         if left is not None:
             with contextlib.suppress(OSError):  # rolled back, so the older version is removed too
                 left.settle()
@@ -324,7 +325,7 @@ class Games:
         root = self._library.root(game_id)
         try:
             await run_to_end(self._context.pool, lambda: self._remove_files(root))
-        except (OSError, staging.UnsettledError) as error:
+        except (OSError, UnsettledError) as error:
             failed = messages.RemoveFailed(
                 game_id=game_id, code="write-failed", reason=f"cannot remove {game_id}: {error}"
             )

@@ -11,7 +11,7 @@ from peer_cli.library.index import ContentIndex
 from peer_cli.library.library import Library
 from peer_cli.settings import Settings
 from peer_cli.startup import report
-from peer_cli.transfer import staging
+from peer_cli.transfer import recovery
 from store.folder_lock import FolderLock
 
 
@@ -37,7 +37,7 @@ class GamesFolder:
         """Recover a games folder after a crash. Blocking."""
         if self._settings.read_only:
             return
-        staging.recover(games_dir, self._settings.state_dir, report)
+        recovery.recover(games_dir, self._settings.state_dir, report)
         for problem in transaction.recover(games_dir):
             report(problem)
         self._index.forget_missing(games_dir)

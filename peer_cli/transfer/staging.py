@@ -3,29 +3,32 @@
 Files are fetched into `<root>/.lanspread/new/` and moved into place once every byte is verified
 (commit.py), so an older version stays whole until then. The journal in the state directory holds
 the manifest and the phase. After a crash while downloading, the download can resume; after a crash
-while committing, the next start finishes the commit.
+while committing, the next start finishes the commit (recovery.py).
 """
 
 import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
+from blake3 import blake3
 
 from peer_cli.library.index import BLOCK_SIZE
 from peer_cli.library.scan import look_through, summary
 from peer_cli.network import wire
 from peer_cli.transfer.commit import Commit, check_possible, is_there, plan_aside
-from peer_cli.transfer.journal import Entry, Journal, journal_of, journals
 from peer_cli.transfer.manifest import Chunk, Manifest, name_clash
 from peer_cli.transfer.verify import matches
 from store.deletion import delete_tree
+from store.durable import replace_file
 
 STAGING_NAME = ".lanspread"
-_NEW, _OLD = "new", "old"
+_NEW, OLD_NAME = "new", "old"
 _SYNC_THREADS = 16
 
 # What file systems answer that have no such bit or no such time.
@@ -38,6 +41,53 @@ class NameClashError(Exception):
 
 class UnsettledError(Exception):
     """A commit that can be neither finished nor undone now; both versions are kept."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One download, as the state directory keeps it across a crash.
+
+    `aside` is set when the commit begins: the paths in the root to move aside, `version.ini` first.
+    """
+
+    root: str
+    game_id: str
+    version: str
+    made_root: bool
+    files: list[wire.File]
+    aside: list[str] | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of the download."""
+        return Manifest(self.game_id, self.version, tuple(self.files))
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """One journal file; every method may raise OSError."""
+
+    path: Path
+
+    def read(self) -> Entry | None:
+        """Return the entry; None if there is none, or a damaged one."""
+        try:
+            return msgspec.msgpack.decode(self.path.read_bytes(), type=Entry)
+        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def write(self, entry: Entry) -> None:
+        """Replace the entry durably and atomically."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(self.path, msgspec.msgpack.encode(entry), self._aside, durable=True)
+
+    def delete(self) -> None:
+        """Forget the download."""
+        self.path.unlink(missing_ok=True)
+        self._aside.unlink(missing_ok=True)
+
+    @property
+    def _aside(self) -> Path:
+        return self.path.with_suffix(".new")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +108,10 @@ class Staging:
         earlier = self.journal.read()
         if earlier is not None and earlier.aside is not None:
             with contextlib.suppress(OSError):  # rolled back, so this download replaces it
-                _of_entry(self.journal, earlier).settle()
+                of_entry(self.journal, earlier).settle()
             earlier = self.journal.read()
         if is_there(self.old):
-            raise UnsettledError(_unknown_update(self.root))
+            raise UnsettledError(unknown_update(self.root))
         if earlier is None or earlier.manifest.digest() != self.manifest.digest():
             delete_tree(self.folder)
         self._write_journal()
@@ -87,7 +137,7 @@ class Staging:
     @property
     def old(self) -> Path:
         """The folder of the older version during a commit."""
-        return self.folder / _OLD
+        return self.folder / OLD_NAME
 
     def path(self, relative: str) -> Path:
         """Return the staged path of a file. Its name was checked with the manifest."""
@@ -209,6 +259,16 @@ class Staging:
         )
 
 
+def journal_of(state_dir: Path, root: Path) -> Journal:
+    """Return the journal of the download into this root.
+
+    The file name is a hash, because an id may be as long as a name can be, and libraries may share
+    ids. It does not depend on which path names the library.
+    """
+    name = blake3(os.fsencode(Path(os.path.realpath(root.parent), root.name))).hexdigest(16)
+    return Journal(state_dir / "downloads" / f"{name}.journal")
+
+
 def staging_of(games_dir: Path, state_dir: Path, manifest: Manifest) -> Staging:
     """Return the staging area of a download."""
     root = games_dir / manifest.game_id
@@ -218,83 +278,18 @@ def staging_of(games_dir: Path, state_dir: Path, manifest: Manifest) -> Staging:
     return Staging(root, manifest, journal, made_root)
 
 
-def interrupted(games_dir: Path, state_dir: Path, game_id: str) -> Staging | None:
-    """Return the staging area of the game's interrupted download, if any. Raises OSError."""
-    journal = journal_of(state_dir, games_dir / game_id)
-    entry = journal.read()
-    return None if entry is None else _of_entry(journal, entry)
+def of_entry(journal: Journal, entry: Entry) -> Staging:
+    """Return the staging area that a journal's entry describes."""
+    return Staging(Path(entry.root), entry.manifest, journal, entry.made_root)
 
 
-def recover(games_dir: Path, state_dir: Path, report: Callable[[str], None]) -> None:
-    """At start: finish commits that a crash interrupted, and delete unknown staging.
-
-    A download that was interrupted before its commit stays staged, so that the next download of the
-    game resumes it. What cannot be done now is reported, and retried at the next start.
-    """
-    try:
-        found = journals(state_dir)
-    except OSError as error:
-        report(f"Interrupted downloads stay as they are: {error}.")
-        return  # delete nothing either: an unreadable journal might know it
-    known: set[str] = set()
-    all_read = True
-    for journal in found:
-        try:
-            entry = journal.read()
-        except OSError as error:
-            report(f"An interrupted download stays as it is: {error}.")
-            all_read = False
-            continue
-        try:
-            if entry is None:
-                report(
-                    f"The download journal {journal.path} is damaged; that download starts over."
-                )
-                journal.delete()
-            elif os.path.realpath(Path(entry.root).parent) == os.path.realpath(games_dir):
-                known.add(Path(entry.root).name)  # others belong to another library
-                _of_entry(journal, entry).settle()
-        except UnsettledError as error:
-            report(str(error))
-        except OSError as error:
-            report(f"An interrupted download cannot be finished: {error}.")
-    if all_read:
-        for root in _roots(games_dir, report):
-            if root.name not in known:
-                _delete_unknown(root, report)
-
-
-def _roots(games_dir: Path, report: Callable[[str], None]) -> list[Path]:
-    try:
-        return sorted(games_dir.iterdir())
-    except OSError as error:
-        report(f"The games folder {games_dir} cannot be read: {error.strerror}.")
-        return []
-
-
-def _delete_unknown(root: Path, report: Callable[[str], None]) -> None:
-    """Delete staging that no journal knows, unless it may hold the only copy of a version."""
-    if not os.path.lexists(root / STAGING_NAME):
-        return  # unreadable, too: the library reports such a root
-    try:
-        if is_there(root / STAGING_NAME / _OLD):
-            report(_unknown_update(root))
-        else:
-            delete_tree(root / STAGING_NAME)
-    except OSError as error:
-        report(f"What a download left in {root} cannot be deleted: {error}.")
-
-
-def _unknown_update(root: Path) -> str:
+def unknown_update(root: Path) -> str:
+    """Say that a root holds two versions of a game, and no journal tells which is whole."""
     return (
         f"{root / STAGING_NAME} holds files of two versions of {root.name}, from an update that "
         "this state folder knows nothing of: start the peer with the state folder of that update, "
-        f"or move {_OLD}/ back by hand, or delete both."
+        f"or move {OLD_NAME}/ back by hand, or delete both."
     )
-
-
-def _of_entry(journal: Journal, entry: Entry) -> Staging:
-    return Staging(Path(entry.root), entry.manifest, journal, entry.made_root)
 
 
 def _complete(path: Path, file: wire.File) -> None:

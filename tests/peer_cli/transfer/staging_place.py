@@ -5,13 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from peer_cli.transfer.journal import journal_of
 from peer_cli.transfer.manifest import Manifest
-from peer_cli.transfer.staging import (
-    Staging,
-    recover,
-    staging_of,
-)
+from peer_cli.transfer.recovery import recover
+from peer_cli.transfer.staging import Staging, journal_of, staging_of
 from tests.peer_cli.faults import CrashError, crashing
 from tests.peer_cli.transfer.game_files import (
     BLOCK,

@@ -15,7 +15,7 @@ import pytest
 
 from peer_cli.transfer.download import DownloadError
 from peer_cli.transfer.fetch import Source
-from peer_cli.transfer.staging import recover
+from peer_cli.transfer.recovery import recover
 from tests.peer_cli.faults import ALL, Calls, failing
 from tests.peer_cli.transfer.download_bench import OLD, Bench
 from tests.peer_cli.transfer.game_files import (

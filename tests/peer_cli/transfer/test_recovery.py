@@ -7,12 +7,8 @@ from pathlib import Path
 import pytest
 
 from peer_cli.transfer.manifest import Manifest
-from peer_cli.transfer.staging import (
-    Staging,
-    interrupted,
-    recover,
-    staging_of,
-)
+from peer_cli.transfer.recovery import interrupted, recover
+from peer_cli.transfer.staging import Staging, staging_of
 from store.deletion import delete_tree
 from tests.peer_cli.faults import Calls, CrashError, crashing, failing, sweep
 from tests.peer_cli.transfer.game_files import (
@@ -213,7 +209,7 @@ def test_staging_that_cannot_be_dropped_is_reported(
             raise PermissionError(13, "Permission denied", str(path))
         delete(path)
 
-    monkeypatch.setattr("peer_cli.transfer.staging.delete_tree", fail_for_a)
+    monkeypatch.setattr("peer_cli.transfer.recovery.delete_tree", fail_for_a)
     place.recover()
     assert read_files(place.games_dir) == {"a/.lanspread/stray": b"stray"}
     assert len(place.reports) == 1

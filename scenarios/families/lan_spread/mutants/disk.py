@@ -8,8 +8,8 @@ MUTANTS = (
         breaks="Does not finish or undo a commit that a crash interrupted.",
         edits=(
             Edit(
-                "transfer/staging.py",
-                old="                _of_entry(journal, entry).settle()\n",
+                "transfer/recovery.py",
+                old="                of_entry(journal, entry).settle()\n",
                 new="",
             ),
         ),

@@ -326,10 +326,10 @@ MUTANTS = (
         edits=(
             Edit(
                 "games_folder.py",
-                old="        staging.recover(games_dir, self._settings.state_dir, report)\n",
+                old="        recovery.recover(games_dir, self._settings.state_dir, report)\n",
                 new="        if not any(games_dir.iterdir()):\n"
                 "            (games_dir / '.lanspread').touch()\n"
-                "        staging.recover(games_dir, self._settings.state_dir, report)\n",
+                "        recovery.recover(games_dir, self._settings.state_dir, report)\n",
             ),
         ),
         noticed_by={
@@ -342,11 +342,11 @@ MUTANTS = (
         edits=(
             Edit(
                 "games_folder.py",
-                old="        staging.recover(games_dir, self._settings.state_dir, report)\n",
+                old="        recovery.recover(games_dir, self._settings.state_dir, report)\n",
                 new="        if not any(games_dir.iterdir()):\n"
                 "            (games_dir / 'cod2').mkdir()\n"
                 "            (games_dir / 'cod2' / 'version.ini').write_text('1')\n"
-                "        staging.recover(games_dir, self._settings.state_dir, report)\n",
+                "        recovery.recover(games_dir, self._settings.state_dir, report)\n",
             ),
         ),
         noticed_by={
