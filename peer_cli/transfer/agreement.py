@@ -7,29 +7,41 @@ manifest is fetched, from one of its voters, and by one download at a time.
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from headless.threads import run_to_end
 from peer_cli.catalog import CatalogEntry
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, SessionLostError
 from peer_cli.transfer.fetch import DownloadContext, Source, ask_when_free
-from peer_cli.transfer.manifest import (
-    Agreement,
-    Manifest,
-    ManifestError,
-    Vote,
-    check_manifest,
-    is_decided,
-    most_common_first,
-    winner,
-)
+from peer_cli.transfer.manifest import Manifest, ManifestError, check_manifest
 
 # A source that is hashing reports twice a second, however short the stall timeout is.
 HASHING_PATIENCE_S = 3.0
 # Files written less than 2 s before are hashed again for the manifest. Hashing news do not count
 # then, so the manifest may take this many times what the digest took.
 AGAIN = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A source's vote, from an IP: the digests of its manifest (see Manifest)."""
+
+    peer_id: str
+    ip: str
+    digest: bytes
+    attributes: bytes
+    took_s: float = 0.0  # from the question to the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The agreed manifest, and the sources that have it, in the given order."""
+
+    manifest: Manifest
+    members: tuple[str, ...]
 
 
 async def agree(
@@ -154,3 +166,43 @@ async def ask_vote(context: DownloadContext, entry: CatalogEntry, source: Source
 
 def _patience_s(context: DownloadContext) -> float:
     return max(context.stall_s, HASHING_PATIENCE_S)
+
+
+def winner(votes: Sequence[Vote], content_digest: bytes | None = None) -> list[Vote]:
+    """Return the votes of the strictly largest group, in the given order; none if there is none.
+
+    A group's size is the number of addresses that it votes from, because identities cost nothing.
+    With a `content_digest` from the catalog nobody votes: only what matches it counts.
+    """
+    if content_digest is not None:
+        return [vote for vote in votes if vote.digest == content_digest]
+    sizes = _addresses((vote.digest, vote) for vote in votes)
+    largest = [digest for digest, size in sizes.items() if size == max(sizes.values())]
+    return [vote for vote in votes if vote.digest in largest] if len(largest) == 1 else []
+
+
+def most_common_first(votes: Sequence[Vote]) -> list[Vote]:
+    """Sort votes for one content by how many addresses agree on the files' attributes."""
+    sizes = _addresses((vote.attributes, vote) for vote in votes)
+    return sorted(votes, key=lambda vote: -sizes[vote.attributes])
+
+
+def is_decided(
+    votes: Sequence[Vote], addresses: Collection[str], content_digest: bytes | None = None
+) -> bool:
+    """Tell whether more than half of all addresses that were asked already agree.
+
+    With a `content_digest` from the catalog, tell whether any vote is for it.
+    """
+    if content_digest is not None:
+        return any(vote.digest == content_digest for vote in votes)
+    sizes = _addresses((vote.digest, vote) for vote in votes)
+    return 2 * max(sizes.values(), default=0) > len(addresses)
+
+
+def _addresses(votes: Iterable[tuple[bytes, Vote]]) -> dict[bytes, int]:
+    """Return the number of addresses that vote for each opinion."""
+    groups: defaultdict[bytes, set[str]] = defaultdict(set)
+    for opinion, vote in votes:
+        groups[opinion].add(vote.ip)
+    return {opinion: len(ips) for opinion, ips in groups.items()}

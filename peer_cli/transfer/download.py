@@ -11,10 +11,10 @@ from headless.threads import run_to_end, uncancelled
 from peer_cli import messages
 from peer_cli.catalog import CatalogEntry
 from peer_cli.network.session import SessionLostError
-from peer_cli.transfer.agreement import agree
+from peer_cli.transfer.agreement import Agreement, agree
 from peer_cli.transfer.dataplane import TransferLostError
 from peer_cli.transfer.fetch import DownloadContext, Fetch, Source, deserves_ban
-from peer_cli.transfer.manifest import Agreement, Manifest, chunks_of
+from peer_cli.transfer.manifest import Manifest, chunks_of
 from peer_cli.transfer.plan import Schedule
 from peer_cli.transfer.staging import NameClashError, Staging, UnsettledError, staging_of
 

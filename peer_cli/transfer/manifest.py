@@ -1,9 +1,8 @@
-"""Manifests: a game's files by content, and how sources agree on one. Pure."""
+"""Manifests: a game's files by content. Pure."""
 
 import threading
 import unicodedata
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -108,65 +107,6 @@ def check_manifest(
     if VERSION_FILE not in paths:
         raise ManifestError(f"it lacks {VERSION_FILE}")
     return Manifest(game_id, version, tuple(reply.files))
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """A source's vote, from an IP: the digests of its manifest (see Manifest)."""
-
-    peer_id: str
-    ip: str
-    digest: bytes
-    attributes: bytes
-    took_s: float = 0.0  # from the question to the answer
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """The agreed manifest, and the sources that have it, in the given order."""
-
-    manifest: Manifest
-    members: tuple[str, ...]
-
-
-def winner(votes: Sequence[Vote], content_digest: bytes | None = None) -> list[Vote]:
-    """Return the votes of the strictly largest group, in the given order; none if there is none.
-
-    A group's size is the number of addresses that it votes from, because identities cost nothing.
-    With a `content_digest` from the catalog nobody votes: only what matches it counts.
-    """
-    if content_digest is not None:
-        return [vote for vote in votes if vote.digest == content_digest]
-    sizes = _addresses((vote.digest, vote) for vote in votes)
-    largest = [digest for digest, size in sizes.items() if size == max(sizes.values())]
-    return [vote for vote in votes if vote.digest in largest] if len(largest) == 1 else []
-
-
-def most_common_first(votes: Sequence[Vote]) -> list[Vote]:
-    """Sort votes for one content by how many addresses agree on the files' attributes."""
-    sizes = _addresses((vote.attributes, vote) for vote in votes)
-    return sorted(votes, key=lambda vote: -sizes[vote.attributes])
-
-
-def is_decided(
-    votes: Sequence[Vote], addresses: Collection[str], content_digest: bytes | None = None
-) -> bool:
-    """Tell whether more than half of all addresses that were asked already agree.
-
-    With a `content_digest` from the catalog, tell whether any vote is for it.
-    """
-    if content_digest is not None:
-        return any(vote.digest == content_digest for vote in votes)
-    sizes = _addresses((vote.digest, vote) for vote in votes)
-    return 2 * max(sizes.values(), default=0) > len(addresses)
-
-
-def _addresses(votes: Iterable[tuple[bytes, Vote]]) -> dict[bytes, int]:
-    """Return the number of addresses that vote for each opinion."""
-    groups: defaultdict[bytes, set[str]] = defaultdict(set)
-    for opinion, vote in votes:
-        groups[opinion].add(vote.ip)
-    return {opinion: len(ips) for opinion, ips in groups.items()}
 
 
 def name_clash(wanted: Collection[str], held: Collection[str]) -> str | None:

@@ -125,7 +125,7 @@ MUTANTS = (
         breaks="Waits for a majority where the catalog has a digest.",
         edits=(
             Edit(
-                "transfer/manifest.py",
+                "transfer/agreement.py",
                 old="        return any(vote.digest == content_digest for vote in votes)\n",
                 new="        pass\n",
             ),

@@ -81,7 +81,7 @@ MUTANTS = (
         breaks="Lets the first group of sources win a tie.",
         edits=(
             Edit(
-                "transfer/manifest.py",
+                "transfer/agreement.py",
                 old="vote.digest in largest] if len(largest) == 1 else []",
                 new="vote.digest in largest[:1]]",
             ),

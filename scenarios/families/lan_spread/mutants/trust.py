@@ -82,7 +82,7 @@ MUTANTS = (
         breaks="Uses the first source's manifest without a vote.",
         edits=(
             Edit(
-                "transfer/manifest.py",
+                "transfer/agreement.py",
                 old="    largest = [digest for digest, size in sizes.items() if size == "
                 "max(sizes.values())]\n",
                 new="    largest = [vote.digest for vote in votes[:1]] if sizes else []\n",
@@ -98,7 +98,7 @@ MUTANTS = (
         breaks="Counts every identity at an address as a vote.",
         edits=(
             Edit(
-                "transfer/manifest.py",
+                "transfer/agreement.py",
                 old="groups[opinion].add(vote.ip)",
                 new="groups[opinion].add(vote.peer_id)",
             ),
