@@ -22,7 +22,6 @@ from peer_cli.install.errors import InstallError, SenderError
 from peer_cli.library.index import BLOCK_SIZE
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, NoAnswerError, Question, Session, SessionLostError
-from peer_cli.transfer.claims import Claims, Piece
 from peer_cli.transfer.dataplane import (
     DataConnection,
     NoProgressError,
@@ -31,7 +30,7 @@ from peer_cli.transfer.dataplane import (
     TransferLostError,
 )
 from peer_cli.transfer.manifest import ManifestError
-from peer_cli.transfer.plan import Schedule
+from peer_cli.transfer.plan import Claims, Piece, Schedule
 from peer_cli.transfer.progress import reported_progress, throughput
 from peer_cli.transfer.staging import Staging
 from peer_cli.transfer.verify import Verifier, matches, start_writing

@@ -1,28 +1,70 @@
 """Plans which source fetches what, and replans when a source is lost. Balanced.
 
-Pure: no clock, no sockets. A chunk is planned on one source as one piece. When that source is lost,
+No clock and no sockets. A chunk is planned on one source as one piece. When that source is lost,
 the other sources get the rest of the piece, from the first unverified block on. An idle source
-takes over, block by block, work that would take another one much longer.
+takes over, block by block, work that would take another one much longer. What a thread receives it
+claims first, so that nobody takes that over.
 """
 
 import math
+import threading
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from peer_cli.library.index import BLOCK_SIZE
 from peer_cli.network.wire import MAX_RANGES
-from peer_cli.transfer.claims import Claims, Piece, cut_tail
 from peer_cli.transfer.manifest import Chunk
 
 # Pieces share a connection until they add up to this many bytes: each connection costs a question
 # and its answer, during which the source sends nothing.
 BATCH_BYTES = 1 << 30
-
-
 # A source takes over from another if that saves this many seconds. A smaller gain would be chance:
 # equal sources never finish at the very same moment.
 WORTHWHILE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a chunk that is still to be fetched: `length` bytes at `offset` in the file."""
+
+    chunk: Chunk
+    offset: int
+    length: int
+
+    def split(self, length: int) -> "tuple[Piece, Piece]":
+        """Return the first `length` bytes and the rest."""
+        return (
+            Piece(self.chunk, self.offset, length),
+            Piece(self.chunk, self.offset + length, self.length - length),
+        )
+
+
+class Claims:
+    """Pieces that one source sends in this order. The receiving thread claims them as they arrive.
+
+    Nobody else may fetch what is claimed: two threads would write the same bytes of a file.
+    """
+
+    def __init__(self, pieces: Iterable[Piece] = ()) -> None:
+        self._unclaimed = deque(pieces)
+        self._lock = threading.Lock()
+
+    def claim(self) -> Piece | None:
+        """Return what to receive next, at most a block; None when nothing is left."""
+        with self._lock:
+            if not self._unclaimed:
+                return None
+            piece = self._unclaimed.popleft()
+            if piece.length > BLOCK_SIZE:
+                piece, rest = piece.split(BLOCK_SIZE)
+                self._unclaimed.appendleft(rest)
+            return piece
+
+    def take_back(self, most: int) -> list[Piece]:
+        """Remove and return at most the last `most` bytes that are not claimed, in whole blocks."""
+        with self._lock:
+            return _cut_tail(self._unclaimed, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +92,7 @@ class _Load:
 
     def give_away(self, most: int) -> list[Piece]:
         """Remove and return at most the last `most` bytes that have not started to arrive."""
-        queued = cut_tail(self.queue, most)
+        queued = _cut_tail(self.queue, most)
         most -= sum(piece.length for piece in queued)
         sent_for = self.claims.take_back(most) if not self.queue else []
         for piece in reversed(sent_for):
@@ -226,3 +268,21 @@ def _gaps(chunk: Chunk, present: Sequence[tuple[int, int]]) -> list[Piece]:
     if chunk.length == 0 and not present:
         gaps.append(Piece(chunk, chunk.offset, 0))
     return gaps
+
+
+def _cut_tail(pieces: deque[Piece], most: int) -> list[Piece]:
+    """Remove and return at most the last `most` bytes, leaving whole blocks of every piece."""
+    cut: deque[Piece] = deque()
+    while pieces and most > 0:
+        piece = pieces.pop()
+        if piece.length > most:
+            stays = -(-(piece.length - most) // BLOCK_SIZE) * BLOCK_SIZE
+            if stays >= piece.length:
+                pieces.append(piece)
+                break
+            kept, piece = piece.split(stays)
+            pieces.append(kept)
+            most = piece.length  # stop here
+        cut.appendleft(piece)
+        most -= piece.length
+    return list(cut)

@@ -9,7 +9,7 @@ from blake3 import blake3
 
 from peer_cli.library import index
 from peer_cli.network import wire
-from peer_cli.transfer import claims, fetch, manifest, plan, staging
+from peer_cli.transfer import fetch, manifest, plan, staging
 from peer_cli.transfer.manifest import Manifest
 
 BLOCK = 4096
@@ -20,7 +20,7 @@ Files = Mapping[str, bytes]
 
 def use_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a block 4 KiB and a chunk four of them."""
-    for module in (index, manifest, staging, fetch, claims, plan):
+    for module in (index, manifest, staging, fetch, plan):
         monkeypatch.setattr(module, "BLOCK_SIZE", BLOCK)
     monkeypatch.setattr(manifest, "CHUNK_SIZE", CHUNK)
 

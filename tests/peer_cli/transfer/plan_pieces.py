@@ -1,8 +1,7 @@
 """Chunks and pieces, for the tests of plans."""
 
-from peer_cli.transfer.claims import Piece
 from peer_cli.transfer.manifest import Chunk
-from peer_cli.transfer.plan import Schedule
+from peer_cli.transfer.plan import Piece, Schedule
 
 MIB = 1 << 20
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from peer_cli.network.wire import MAX_RANGES
-from peer_cli.transfer import claims, plan
-from peer_cli.transfer.claims import Piece
+from peer_cli.transfer import plan
 from peer_cli.transfer.manifest import Chunk
-from peer_cli.transfer.plan import BATCH_BYTES, Delivery, Schedule, balance
+from peer_cli.transfer.plan import BATCH_BYTES, Delivery, Piece, Schedule, balance
 from tests.peer_cli.transfer.plan_pieces import MIB, chunks, take_all
 
 Held = dict[int, list[tuple[int, int]]]
@@ -262,8 +261,7 @@ def random_held(random_: random.Random, all_chunks: Sequence[Chunk]) -> Held:
 def test_every_byte_is_fetched_exactly_once_whoever_is_lost(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (claims, plan):
-        monkeypatch.setattr(module, "BLOCK_SIZE", 4)
+    monkeypatch.setattr(plan, "BLOCK_SIZE", 4)
     random_ = random.Random(seed)
     all_chunks = chunks(*(random_.choice([0, 1, 7, 16, 33]) for _ in range(random_.randrange(12))))
     sources = [str(number) for number in range(random_.randrange(1, 6))]
