@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.core.node import Node, PendingReply
+from scenarios.families.folder_sync.folders import State, state
 
 
 class RawNode:
@@ -25,6 +26,10 @@ class RawNode:
     def port(self) -> int:
         """Where it listens."""
         return int(self.addr.rpartition(":")[2])
+
+    def now(self) -> State:
+        """Return what is in its folder."""
+        return state(self.folder) if self.folder else {}
 
     # As a tracker.
 

@@ -2,6 +2,9 @@
 
 # ruff: noqa: D103 - the mark of a scenario says what it is and what it proves
 
+from collections.abc import Mapping
+from typing import Any
+
 from scenarios.core.log import Event
 from scenarios.core.scenario import scenario
 from scenarios.families.folder_sync.folders import FOLDER, Made, Text, Thing, sha256_of
@@ -26,6 +29,11 @@ def said(tracker: RawNode, one: Peer, nth: int = 0) -> Event:
     for _ in range(nth):
         window = window.since(window.wait_event("peer-said", connection=connection))
     return window.wait_event("peer-said", connection=connection)
+
+
+def column(rows: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """Return one value of each row."""
+    return {key: row[name] for key, row in rows.items()}
 
 
 def port_of(one: Peer) -> int:
@@ -80,10 +88,11 @@ def port_taken(sync: Sync) -> None:
         ),
         tracker=tracker,
     )
-    asker = sync.raw("asker")
+    asker, served = sync.raw("asker"), {}
     for one in twins:
         answer = asker.ask(one.addr, "t.txt\n")
-        sync.check.equal(f"what {one} serves", answer["begins"], one.name)
+        served[one.name] = answer["begins"]
+    sync.check.equal("what they serve", served, {one.name: one.name for one in twins})
     wanted = [PORT + 10, PORT + 11] if shared else [PORT + 10, PORT + 10]
     sync.check.equal("their ports", sorted(map(port_of, twins)), wanted)
 
@@ -134,15 +143,19 @@ def serving(sync: Sync) -> None:
     things: dict[str, Thing] = {"empty": b"", "eleven": b"hello world", "large": LARGE}
     [ours] = sync.legacy(peer("ours", things), tracker=tracker)
     asker = sync.raw("asker")
+    got, want = {}, {}
     for name in things:
         held = ours.read(name)
         for single in (False, True):
-            got = asker.ask(ours.addr, f"{name}\n", single=single)
-            sync.check.equal(f"header of {name}", got["header"], f"Content-Length: {len(held)}\n")
-            sync.check.equal(f"bytes of {name}", got["count"], len(held))
-            sync.check.equal(f"SHA-256 of {name}", got["sha256"], sha256_of(held))
-    got = asker.ask(ours.addr, "missing\n")
-    sync.check.equal("what comes for a missing file", (got["header"], got["ended"]), ("", "eof"))
+            case = f"{name}, asked for in single bytes" if single else name
+            got[case] = asker.ask(ours.addr, f"{name}\n", single=single)
+            header = f"Content-Length: {len(held)}\n"
+            want[case] = {"header": header, "count": len(held), "sha256": sha256_of(held)}
+    for what, part in (("headers", "header"), ("bytes", "count"), ("SHA-256", "sha256")):
+        sync.check.equal(what, column(got, part), column(want, part))
+    answer = asker.ask(ours.addr, "missing\n")
+    came = answer["header"], answer["ended"]
+    sync.check.equal("what comes for a missing file", came, ("", "eof"))
     holder = sync.raw("holder").serve()
     digests = {
         "in-one": holder.hold("in-one", content="one segment"),
@@ -153,6 +166,7 @@ def serving(sync: Sync) -> None:
     }
     for name in digests:
         tracker.know(name, holder.addr, THEN)
-    for name, digest in digests.items():
+    for name in digests:
         ours.told("fetch-finished", path=name)
-        sync.check.equal(f"{name}, as it is fetched", sha256_of(ours.read(name)), digest)
+    fetched = {name: sha256_of(ours.read(name)) for name in digests}
+    sync.check.equal("what is fetched", fetched, digests)

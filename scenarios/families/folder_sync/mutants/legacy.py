@@ -21,12 +21,20 @@ MUTANTS = (
         breaks="Announces the port that it wanted, not the one that it has.",
         edits=(
             Edit(
-                "legacy/peer.py",
-                old="port = opened.address.port",
-                new="port = settings.listen.port or opened.address.port",
+                "startup.py",
+                old="    address = port.reached_at(settings.listen, listening)\n",
+                new="    address = port.reached_at(settings.listen, listening)\n"
+                "    address = Address(address.ip, settings.listen.port or address.port)\n",
             ),
         ),
-        noticed_by={"F2": ("what it announces",)},
+        noticed_by={
+            "F2": (
+                "the port of the late one",
+                "what it announces",
+                "what they serve",
+                "their ports",
+            )
+        },
     ),
     Mutant(
         name="speaks-at-once",
@@ -63,7 +71,7 @@ MUTANTS = (
                 new="            offset += length\n            await pay(sent)",
             ),
         ),
-        noticed_by={"F4": ("bytes of large", "SHA-256 of large")},
+        noticed_by={"F4": ("bytes", "SHA-256")},
     ),
     Mutant(
         name="announces-nothing",
@@ -88,7 +96,11 @@ MUTANTS = (
                 new="",
             ),
         ),
-        noticed_by={"F6": ("their mtimes",), "F5": ("what all have in the end",)},
+        noticed_by={
+            "F6": ("their mtimes",),
+            "F5": ("what all have in the end",),
+            "F10": ("what ours have",),
+        },
         hurry=0.6,
     ),
     Mutant(
@@ -119,7 +131,10 @@ MUTANTS = (
                 new="    reserved.exists()\n",
             ),
         ),
-        noticed_by={"F7": ("parts of files", "always: no unfinished files left")},
+        noticed_by={
+            "F7": ("parts of files", "always: no unfinished files left"),
+            "F9": ("parts of files",),
+        },
     ),
     Mutant(
         name="keeps-short-bodies",
@@ -139,6 +154,108 @@ MUTANTS = (
         hurry=0.4,
     ),
     Mutant(
+        name="leaves-out-no-files",
+        breaks="Leaves the list of files out when there are none.",
+        edits=(
+            Edit(
+                "legacy/wire.py",
+                old='    if files is not None:\n        message["files"]',
+                new='    if files:\n        message["files"]',
+            ),
+        ),
+        noticed_by={"F1": ("what empty announces",)},
+    ),
+    Mutant(
+        name="says-names-as-they-are",
+        breaks="Says names in UTF-8, not in ASCII with escapes.",
+        edits=(
+            Edit(
+                "legacy/wire.py",
+                old='    return json.dumps(message).encode() + b"\\n"',
+                new='    return json.dumps(message, ensure_ascii=False).encode() + b"\\n"',
+            ),
+        ),
+        noticed_by={"F3": ("the first bytes",)},
+    ),
+    Mutant(
+        name="repeats-its-files",
+        breaks="Tells its files each time, not once.",
+        edits=(
+            Edit(
+                "legacy/tracker_link.py",
+                old="await asyncio.sleep(PAUSE_S)\n"
+                "                directory = await self._ask(stream, None)",
+                new="await asyncio.sleep(PAUSE_S)\n"
+                "                directory = await self._ask(stream, files())",
+            ),
+        ),
+        noticed_by={"F3": ("the keepalive", "the next keepalive")},
+    ),
+    Mutant(
+        name="ends-headers-like-http",
+        breaks="Ends the header of a file with a carriage return and a newline.",
+        edits=(
+            Edit(
+                "legacy/wire.py",
+                old='    return b"Content-Length: %d\\n" % length',
+                new='    return b"Content-Length: %d\\r\\n" % length',
+            ),
+        ),
+        noticed_by={"F4": ("headers",)},
+    ),
+    Mutant(
+        name="calls-missing-files-empty",
+        breaks="Answers a request for a file that it does not have with an empty one.",
+        edits=(
+            Edit(
+                "legacy/serve.py",
+                old="            if opened is not None:\n                file, length = opened\n",
+                new="            if opened is None:\n"
+                "                await stream.send(wire.encode_header(0))\n"
+                "            else:\n"
+                "                file, length = opened\n",
+            ),
+        ),
+        noticed_by={"F4": ("what comes for a missing file",)},
+    ),
+    Mutant(
+        name="writes-slices-over-each-other",
+        breaks="Writes each slice that it fetches to the start of the file.",
+        edits=(
+            Edit(
+                "legacy/fetch.py",
+                old="incoming.write, memory[:filled], offset)",
+                new="incoming.write, memory[:filled], 0)",
+            ),
+        ),
+        noticed_by={"F4": ("what is fetched",)},
+    ),
+    Mutant(
+        name="takes-no-new-names",
+        breaks="Takes a file that was not here before for one that was changed here meanwhile.",
+        edits=(
+            Edit(
+                "legacy/files.py",
+                old="            if _look(target) != self._seen:",
+                new="            if self._seen is None or _look(target) != self._seen:",
+            ),
+        ),
+        noticed_by={"F5": ("no fetch failed",)},
+        hurry=0.4,
+    ),
+    Mutant(
+        name="takes-what-is-older",
+        breaks="Fetches a file whose mtime is another one than its own, also an older one.",
+        edits=(
+            Edit(
+                "legacy/peer.py",
+                old="if mtime is None or mtime < holder.mtime:",
+                new="if mtime is None or mtime != holder.mtime:",
+            ),
+        ),
+        noticed_by={"F6": ("what it has", "what it asked for")},
+    ),
+    Mutant(
         name="stays-without-a-tracker",
         breaks="Says that the tracker is lost, and goes on.",
         edits=(Edit("legacy/peer.py", old="self._ending.fail(str(error))", new="str(error)"),),
@@ -155,7 +272,7 @@ MUTANTS = (
                 new='self._ending.fail(f"Failed waiting for the tracker to response: {error}")',
             ),
         ),
-        noticed_by={"F8": ("whether it tells of silence (nonsense)",)},
+        noticed_by={"F8": ("who tells of silence",)},
     ),
     Mutant(
         name="takes-any-name",
