@@ -229,8 +229,9 @@ class Desk:
         signal.signal(signal.SIGTERM, lambda *_: self._peer.terminate())
         threading.Thread(target=self._take_lines, daemon=True).start()
         while True:
-            self._pass_on()
-            code = self._peer.wait()
+            peer = self._peer  # another one may be started at any time
+            self._pass_on(peer)
+            code = peer.wait()
             if not self._killed.is_set():
                 return code if code >= 0 else 128 - code
             self._killed.clear()
@@ -240,8 +241,7 @@ class Desk:
     def _start(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def _pass_on(self) -> None:
-        peer = self._peer
+    def _pass_on(self, peer: "subprocess.Popen[bytes]") -> None:
         assert peer.stdout
         before = self._next_seq
         for line in peer.stdout:
