@@ -126,6 +126,7 @@ class Worker:
         if entry is None or entry.folder or entry.mine:
             raise FileNotFoundError(errno.ENOENT, "the other no longer shares it", record.path)
         if entry.root != record.root:
+            self._tell_restarted(running, record.root)
             Path(record.part).unlink(missing_ok=True)
             running.record = replace(record, root=entry.root, size=entry.size)
             self._journal.put(running.record)
@@ -133,18 +134,23 @@ class Worker:
 
     def _await_news(self, running: Running, entry: Entry, code: str) -> None:
         """Wait until the other announces what became of the file, or it is time to ask again."""
-        record = running.record
-        if code == "source-changed" and running.restarted_for != entry.root:
-            running.restarted_for = entry.root
-            self._emit(PullRestarted(path=record.path, to=record.to, reason=code))
+        if code == "source-changed":
+            self._tell_restarted(running, entry.root)
         running.waiting = True
 
         def is_news() -> bool:
-            now = self._tree.get(record.path)
+            now = self._tree.get(running.record.path)
             return now is None or now.root != entry.root or running.cancelled.is_set()
 
         with self._news:
             self._news.wait_for(is_news, ASK_AGAIN_S)
+
+    def _tell_restarted(self, running: Running, root: bytes) -> None:
+        """Say once of a version that it is no longer there, whichever side finds out."""
+        if running.restarted_for != root:
+            running.restarted_for = root
+            record = running.record
+            self._emit(PullRestarted(path=record.path, to=record.to, reason="source-changed"))
 
     def _attempt(self, running: Running, entry: Entry) -> None:
         """Fetch what is missing of this version and put the file in its place."""

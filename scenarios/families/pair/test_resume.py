@@ -48,6 +48,8 @@ def cut_twice(pair: Pair) -> None:
     pair.alpha.add("changing.bin")
     pair.middle.request("dead", on=False)
     pull.finished()
+    restarts = [event.data["reason"] for event in pull.window.events("pull-restarted")]
+    pair.check.equal("why it starts afresh", restarts, ["source-changed"])
     pair.same(
         "content after a change", pair.bravo, "pulled/changing.bin", pair.alpha, "changing.bin"
     )

@@ -183,6 +183,26 @@ def test_a_source_that_changes_starts_afresh(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_source_that_changes_while_apart_starts_afresh_too(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with fake_pair(tmp_path, download_limit=4 * MIB) as pair:
+            pair.connect()
+            await share(pair, "big", os.urandom(20 * MIB))
+            await pair.other.do(messages.Pull(path="big"))
+            await pair.other.event(messages.PullProgress)
+            await pair.other.do(messages.Cancel(path="big"))
+            new = write(pair.one.folder / "big", os.urandom(2 * MIB))
+            await pair.one.do(messages.Add(path="big"))
+            await pair.other.event(FileChanged, path="big")
+            await pair.other.do(messages.Pull(path="big"))
+            await pair.other.event(PullFinished)
+            assert (pair.other.folder / "big").read_bytes() == new
+            told = [event for event in pair.other.events if isinstance(event, PullRestarted)]
+            assert [event.reason for event in told] == ["source-changed"]
+
+    asyncio.run(run())
+
+
 def test_wrong_bytes_are_asked_for_once_more(tmp_path: Path) -> None:
     async def run() -> None:
         async with fake_pair(tmp_path) as pair:

@@ -70,6 +70,12 @@ MUTANTS = (
         noticed_by={"P43": ("half-written targets",)},
     ),
     Mutant(
+        name="restarts-in-silence",
+        breaks="Does not say that a pull starts afresh because the source has changed.",
+        edits=(Edit("files/pull.py", old="if running.restarted_for != root:", new="if False:"),),
+        noticed_by={"P42": ("why it starts afresh",)},
+    ),
+    Mutant(
         name="keeps-its-parts",
         breaks="Leaves the unfinished file beside the one that is whole.",
         edits=(
