@@ -194,6 +194,22 @@ def test_heartbeats_are_answered_and_silence_ends_a_channel() -> None:
     asyncio.run(silence())
 
 
+def test_a_channel_is_degraded_when_a_heartbeat_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        ends, keys = socket.socketpair(), secured()
+        one, other = (open_channel(end, key, 60) for end, key in zip(ends, keys, strict=True))
+        seen = [one.health]
+        for silent_s in (89.0, 91.0):
+            now = one.heard_at + silent_s
+            with monkeypatch.context() as patch:
+                patch.setattr("pair_cli.channel.time.monotonic", lambda now=now: now)
+                seen.append(one.health)
+        assert seen == ["healthy", "healthy", "degraded"]
+        await end(one, other)
+
+    asyncio.run(run())
+
+
 def giant(raw: Raw) -> Awaitable[None]:
     return raw.bytes(HEAD.pack(MAX_FRAME + 1 | BULK))
 

@@ -189,6 +189,33 @@ def test_busy(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_where_nothing_can_be_mounted(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with mounted_pair(tmp_path) as (pair, here, there):
+            (tmp_path / "full").mkdir()
+            (tmp_path / "full/file").write_text("")
+            (pair.one.folder / "inside").mkdir()
+            for place, code, number in (
+                (tmp_path / "full", "mount-failed", "ENOTEMPTY"),
+                (tmp_path / "nowhere", "mount-failed", "ENOENT"),
+                (tmp_path / "full/file", "mount-failed", "ENOTDIR"),
+                (pair.one.folder / "inside", "mount-failed", "EINVAL"),
+                (here, "already-mounted", "EBUSY"),
+                (there, "already-mounted", "EBUSY"),  # by the other
+            ):
+                before = len(pair.one.events)
+                with pytest.raises(CommandError) as refused:
+                    await pair.one.do(messages.Mount(path=str(place)))
+                assert (refused.value.code, refused.value.errno) == (code, number), place
+                failed = await pair.one.event(messages.MountFailed, before, path=str(place))
+                assert (failed.code, failed.errno) == (code, number)
+            with pytest.raises(CommandError) as refused:
+                await pair.one.do(messages.Unmount(path=str(there)))
+            assert refused.value.code == "not-mounted"
+
+    asyncio.run(run())
+
+
 PROGRAMS = {
     "git": """
         git init -q origin && cd origin && git config user.name a && git config user.email a@b
