@@ -3,12 +3,14 @@
 # ruff: noqa: D103 - the mark of a scenario says what it is and what it proves
 
 import base64
+import json
 
 from scenarios.core.backends.base import Capability
 from scenarios.core.node import Node
 from scenarios.core.scenario import scenario
 from scenarios.families.pair.pair import QUICK, Pair
 from scenarios.families.pair.peers import TRANSFER_S, noise
+from scenarios.families.pair.relay import Asker
 from scenarios.families.pair.specs import foreign_node
 
 KB = 1000
@@ -100,6 +102,7 @@ def eavesdroppers(pair: Pair) -> None:
         window.wait_event("connection-mode", mode="direct", timeout=60)
     pair.bravo.pulls(SECRET_NAMES[0], to="copy-of-it.bin")
     token = str(pair.middle.request("token", fingerprint=pair.lower.fingerprint)["token"])
+    blob = json.loads(Asker(pair).ask("GET", "/fetch", token)["body"])["blob"]
     nodes = (pair.relay, pair.alpha.node, pair.bravo.node)
     for node in reversed(nodes):
         node.shutdown()
@@ -112,7 +115,8 @@ def eavesdroppers(pair: Pair) -> None:
     }
     for what, parts in secrets.items():
         pair.check.equal(f"{what} seen", [part for part in parts if part in seen], [])
-    pair.check.equal("tokens in the relay's log", said(pair.relay, token[:PIECE]), [])
+    for what, text in {"tokens": token, "registrations": blob}.items():
+        pair.check.equal(f"{what} in the relay's log", said(pair.relay, text[:PIECE]), [])
 
 
 def pieces(content: bytes, every: int) -> list[bytes]:

@@ -171,16 +171,16 @@ MUTANTS = (
         noticed_by={"P40": ("registrations that are changed",)},
     ),
     Mutant(
-        name="logs-tokens",
-        breaks="The relay writes tokens into its log.",
+        name="logs-what-it-is-asked",
+        breaks="The relay writes tokens and registrations into its log.",
         edits=(
             Edit(
                 "relay.py",
                 old="        body = self._entries.get(token, now)\n",
                 new="        body = self._entries.get(token, now)\n"
-                "        print(token, file=sys.stderr)\n",
+                "        print(token, body, file=sys.stderr)\n",
             ),
         ),
-        noticed_by={"P41": ("tokens in the relay's log",)},
+        noticed_by={"P41": ("tokens in the relay's log", "registrations in the relay's log")},
     ),
 )

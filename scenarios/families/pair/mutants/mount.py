@@ -138,6 +138,18 @@ MUTANTS = (
         noticed_by={"P50": ("symbolic link", "hard link")},
     ),
     Mutant(
+        name="keeps-changed-modes-to-itself",
+        breaks="Does not tell the other of changed permission bits and times.",
+        edits=(
+            Edit(
+                "mount/operations.py",
+                old='        self._tree.publish([replace(changed, moved="")])\n',
+                new="        self._tree.publish([entry])\n",
+            ),
+        ),
+        noticed_by={"P22": ("mode and time",)},
+    ),
+    Mutant(
         name="caches-by-name-and-size",
         breaks="Takes content of the same name and size for the same.",
         edits=(
