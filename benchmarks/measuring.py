@@ -12,6 +12,8 @@ from scenarios.core.label import own_label
 from scenarios.core.session import Session
 from scenarios.families.lan_spread.lan import Lan
 
+SMALL = 20.0  # below it, a table has decimals
+
 
 def parser_of(name: str, about: str | None) -> argparse.ArgumentParser:
     """Return the parser of ``python -m benchmarks.<name>``, with the number of rounds."""
@@ -28,6 +30,11 @@ def add_size(parser: argparse.ArgumentParser, what: str) -> None:
     """Add options for the size of ``what`` is moved, and for the folder."""
     parser.add_argument("--mib", type=int, default=1024, help=f"the {what}'s size (default: 1024)")
     parser.add_argument("--folder", help="where to write (default: the system's for such things)")
+
+
+def add_out(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the option of the folder for the results."""
+    parser.add_argument("--out", default=f"runs/{name}", help="(default: %(default)s)")
 
 
 @contextmanager
@@ -62,7 +69,8 @@ def table_of(unit: str, columns: Mapping[str, Sequence[float]]) -> str:
     ]
     for name, numbers in columns.items():
         middle, low, high = statistics.median(numbers), min(numbers), max(numbers)
-        lines.append(f"| {name:{width}} | {middle:6.0f} | {low:6.0f} | {high:7.0f} |")
+        texts = [f"{each:.2f}" if high < SMALL else f"{each:.0f}" for each in (middle, low, high)]
+        lines.append(f"| {name:{width}} | {texts[0]:>6} | {texts[1]:>6} | {texts[2]:>7} |")
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ All in turns, as processes on loopback, with the file in the page cache:
 - a pull, encrypted, verified and in its place, beside one stream from `openssl s_client` to
   `s_server` with TLS 1.3 (the floor: it neither verifies content nor resumes), and beside
   magic-wormhole with a mailbox and a transit relay of its own (from PyPI, installed into
-  .cache/magic-wormhole); its time begins when the receiver is started
+  .cache/others); its time begins when the receiver is started
 - the file read once from beginning to end on the mount, beside sshfs
 - pulls through a proxy that passes everything on at once, or 1 ms later in each direction
 - the most memory that each peer has taken, after the pulls and after the reads
@@ -17,23 +17,19 @@ Exit code 0, or 1 if a target is missed: a pull has 0.8 of the floor's rate with
 0.6 of the pull's, 1 ms costs less than 10 %, a peer takes less than 96 MiB.
 """
 
-import json
-import os
-import platform
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from benchmarks.measuring import add_size, in_turns, parser_of, table_of, timed
-from benchmarks.pair_others import NotHere, openssl, quiet, sshfs, wormhole
+from benchmarks.foreign import quiet
+from benchmarks.measuring import add_out, add_size, in_turns, parser_of, timed
+from benchmarks.pair_others import openssl, sshfs, wormhole
+from benchmarks.results import Found, Target, write
 from scenarios.core.backends.base import Capability
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.label import own_label
@@ -48,48 +44,25 @@ PULL, FLOOR, MOUNT = "pair-cli", "openssl, AES-256-GCM", "pair-cli's mount"
 SUITES = {FLOOR: "TLS_AES_256_GCM_SHA384", "openssl, ChaCha20": "TLS_CHACHA20_POLY1305_SHA256"}
 NEAR, FAR, DELAY_S = "without a delay", "1 ms later", 0.001
 PULLED, READ, DELAYED = "MiB/s pulled", "MiB/s read on a mount", "MiB/s through a proxy"
+MEMORY = "MiB of memory"
 MEMORY_MIB = 96
 WITHIN_S = 60.0
 
 Way = Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The results: rates of each round by unit and way, MiB of memory, and why some are missing."""
-
-    rates: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    memory: dict[str, float] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A target, and what it came to."""
-
-    what: str
-    got: float
-    wanted: float
-    held: bool
-
-    def __str__(self) -> str:
-        verdict = "held" if self.held else "MISSED"
-        return f"{self.what}: {self.got:.2f} (target {self.wanted:g}): {verdict}"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write the results and return the exit code."""
     parser = parser_of("pair", __doc__)
     add_size(parser, "file")
-    parser.add_argument("--out", default="runs/pair", help="(default: runs/pair)")
+    add_out(parser, "pair")
     options = parser.parse_args(arguments)
     found = Found()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         measure_near(Path(folder) / "near", options.mib, options.rounds, found)
         measure_far(Path(folder) / "far", options.mib, options.rounds, found)
-    met = targets(found)
-    write(Path(options.out), options.mib, options.rounds, found, met)
-    return int(not all(target.held for target in met))
+    about = {"mib": options.mib, "rounds": options.rounds}
+    return write(Path(options.out), "pair", about, found, targets(found))
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -103,23 +76,24 @@ def measure_near(folder: Path, mib: int, rounds: int, found: Found) -> None:
         file = shared(pair, mib)
         ways: dict[str, Way] = {PULL: partial(pulled, pair)}
         for name, suite in SUITES.items():
-            with told(found, name):
+            with found.told(name):
                 ways[name] = openssl(folder, file, suite)
-        with told(found, "magic-wormhole"):
+        with found.told("magic-wormhole"):
             ways["magic-wormhole"] = wormhole(stack, folder, file)
-        found.rates[PULLED] = rates(ways, mib, rounds)
+        found.figures[PULLED] = rates(ways, mib, rounds)
         if not mounts:
-            for name in (MOUNT, "memory", "sshfs"):
+            for name in (MOUNT, MEMORY, "sshfs"):
                 found.skipped[name] = "nobody may mount here"
             return
-        found.memory.update(memory(pair, "pulls"))
+        memory = found.figures.setdefault(MEMORY, {})
+        memory.update(peaks(pair, "pulls"))
         pair.bravo.mounts()
         ways = {MOUNT: partial(read_on_mount, pair)}
-        with told(found, "sshfs"):
+        with found.told("sshfs"):
             shown = stack.enter_context(sshfs(folder, file))
             ways["sshfs"] = partial(timed, partial(quiet, *dd(str(shown))))
-        found.rates[READ] = rates(ways, mib, rounds)
-        found.memory.update(memory(pair, "pulls and reads"))
+        found.figures[READ] = rates(ways, mib, rounds)
+        memory.update(peaks(pair, "pulls and reads"))
 
 
 def measure_far(folder: Path, mib: int, rounds: int, found: Found) -> None:
@@ -147,7 +121,7 @@ def measure_far(folder: Path, mib: int, rounds: int, found: Found) -> None:
                 return pulled(pair)
 
             ways = {NEAR: partial(after, 0.0), FAR: partial(after, DELAY_S)}
-            found.rates[DELAYED] = rates(ways, mib, rounds)
+            found.figures[DELAYED] = rates(ways, mib, rounds)
             proxy.terminate()
 
 
@@ -193,21 +167,12 @@ def dd(path: str) -> list[str]:
     return ["dd", f"if={path}", "of=/dev/null", "bs=1M"]
 
 
-def memory(pair: Pair, after: str) -> dict[str, float]:
+def peaks(pair: Pair, after: str) -> dict[str, list[float]]:
     """Return the peak of each peer's memory so far, in MiB."""
     return {
-        f"{what}, {after}": peer.tries("memory")["bytes"] / MIB
+        f"{what}, {after}": [peer.tries("memory")["bytes"] / MIB]
         for what, peer in (("source", pair.alpha), ("receiver", pair.bravo))
     }
-
-
-@contextmanager
-def told(found: Found, name: str) -> Iterator[None]:
-    """Note why something cannot be measured here."""
-    try:
-        yield
-    except NotHere as reason:
-        found.skipped[name] = str(reason)
 
 
 def rates(ways: Mapping[str, Way], mib: int, rounds: int) -> dict[str, list[float]]:
@@ -221,50 +186,19 @@ def rates(ways: Mapping[str, Way], mib: int, rounds: int) -> dict[str, list[floa
 
 def targets(found: Found) -> list[Target]:
     """Return what is aimed at, as far as it was measured."""
-    middle = {
-        name: statistics.median(rounds)
-        for ways in found.rates.values()
-        for name, rounds in ways.items()
-    }
+    middle = {**found.medians(PULLED), **found.medians(READ), **found.medians(DELAYED)}
     wanted = (
         ("a pull, of the floor's rate", PULL, FLOOR, 0.8),
         ("the mount, of the pull's rate", MOUNT, PULL, 0.6),
         ("with 1 ms, of the rate without", FAR, NEAR, 0.9),
     )
     met = [
-        Target(what, middle[one] / middle[other], least, middle[one] / middle[other] >= least)
+        Target(what, middle[one] / middle[other], least)
         for what, one, other, least in wanted
         if one in middle and other in middle
     ]
-    most = max(found.memory.values(), default=0.0)
-    return [*met, Target("MiB of memory, at most", most, MEMORY_MIB, most < MEMORY_MIB)]
-
-
-def write(folder: Path, mib: int, rounds: int, found: Found, met: Sequence[Target]) -> None:
-    """Write both files, and print the tables."""
-    about = {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}",
-        "mib": mib,
-        "rounds": rounds,
-    }
-    parts = [table_of(unit, ways) for unit, ways in found.rates.items()]
-    if found.memory:
-        parts.append(
-            table_of("MiB of memory", {name: [most] for name, most in found.memory.items()})
-        )
-    parts.append("\n".join(f"- {target}" for target in met))
-    if found.skipped:
-        parts.append(
-            "\n".join(f"- not measured: {one}: {why}" for one, why in found.skipped.items())
-        )
-    text = "\n\n".join(parts)
-    folder.mkdir(parents=True, exist_ok=True)
-    values = {"about": about, **asdict(found), "targets": [asdict(target) for target in met]}
-    (folder / "pair.json").write_text(json.dumps(values, indent=1), encoding="utf-8")
-    (folder / "pair.md").write_text(f"{text}\n", encoding="utf-8")
-    print(text)
-    print(f"\nWritten to {folder}/.", file=sys.stderr)
+    most = found.medians(MEMORY).values()
+    return [*met, *([Target(MEMORY, max(most), MEMORY_MIB, most=True)] if most else [])]
 
 
 if __name__ == "__main__":

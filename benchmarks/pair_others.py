@@ -3,21 +3,17 @@
 Each is there or says why not; then it is a function that moves the file once and returns seconds.
 """
 
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from scenarios.root import ROOT
+from benchmarks.foreign import NotHere, free_port, from_pypi, listening, program, quiet, run
 
-READY_S = 30.0
-WORMHOLE = ROOT / ".cache" / "magic-wormhole"
+ENDED_S = 30.0
 PACKAGES = ("magic-wormhole", "magic-wormhole-mailbox-server", "magic-wormhole-transit-relay")
 CODE = "7-floor-measure"
 SFTP = "internal-sftp"
@@ -25,17 +21,12 @@ SFTP = "internal-sftp"
 Move = Callable[[], float]
 
 
-class NotHere(Exception):  # noqa: N818 - reads well where it is raised and caught
-    """Something cannot be measured here; the text says why."""
-
-
 # --- openssl --------------------------------------------------------------------------------------
 
 
 def openssl(folder: Path, file: Path, suite: str) -> Move:
     """Send the file through one stream of TLS 1.3, from s_client to s_server. Raises NotHere."""
-    if shutil.which("openssl") is None:
-        raise NotHere("there is no openssl")
+    program("openssl")
     key, certificate, got = folder / "key.pem", folder / "certificate.pem", folder / "got"
     if not key.exists():
         made = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
@@ -53,14 +44,14 @@ def openssl(folder: Path, file: Path, suite: str) -> Move:
                 stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             try:
-                bound(server, port)
+                listening(port, lambda: server.poll() is None)
                 began = time.monotonic()
                 subprocess.run(
                     ["openssl", "s_client", *common, "-no_ign_eof", "-nocommands",
                      "-connect", f"127.0.0.1:{port}"],
                     stdin=content, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
                 )  # fmt: skip
-                server.wait(READY_S)
+                server.wait(ENDED_S)
                 took = time.monotonic() - began
             finally:
                 server.kill()
@@ -79,15 +70,13 @@ def wormhole(stack: ExitStack, folder: Path, file: Path) -> Move:
 
     Raises NotHere.
     """
-    programs = WORMHOLE / "bin"
-    if not (programs / "wormhole").exists():
-        install_wormhole()
+    programs = from_pypi("magic-wormhole", *PACKAGES)
     mailbox, transit = free_port(), free_port()
     twist = str(programs / "twist")
     on = ":interface=127.0.0.1"
-    run(stack, folder, twist, "wormhole-mailbox", f"--port=tcp:{mailbox}{on}",
-        "--channel-db=mailbox.sqlite", "--usage-db=usage.sqlite")  # fmt: skip
-    run(stack, folder, twist, "transitrelay", f"--port=tcp:{transit}{on}")
+    run(stack, twist, "wormhole-mailbox", f"--port=tcp:{mailbox}{on}",
+        "--channel-db=mailbox.sqlite", "--usage-db=usage.sqlite", folder=folder)  # fmt: skip
+    run(stack, twist, "transitrelay", f"--port=tcp:{transit}{on}", folder=folder)
     for port in (mailbox, transit):
         listening(port)
     ours = (
@@ -110,26 +99,13 @@ def wormhole(stack: ExitStack, folder: Path, file: Path) -> Move:
                 began = time.monotonic()
                 quiet(*ours, *receive)
                 took = time.monotonic() - began
-                sender.communicate(timeout=READY_S)
+                sender.communicate(timeout=ENDED_S)
             finally:
                 sender.kill()
         whole(got, file)
         return took
 
     return move
-
-
-def install_wormhole() -> None:
-    """Install it into an environment of its own. Raises NotHere."""
-    shutil.rmtree(WORMHOLE, ignore_errors=True)
-    pip = (str(WORMHOLE / "bin" / "python"), "-m", "pip", "--disable-pip-version-check")
-    try:
-        quiet(sys.executable, "-m", "venv", str(WORMHOLE))
-        quiet(*pip, "install", "--quiet", *PACKAGES)
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines() or ["pip failed"]
-        shutil.rmtree(WORMHOLE, ignore_errors=True)
-        raise NotHere(f"it cannot be installed: {said[-1]}") from error
 
 
 # --- sshfs ----------------------------------------------------------------------------------------
@@ -170,7 +146,7 @@ def sshfs(folder: Path, file: Path) -> Iterator[Path]:
     if tried.returncode:
         raise NotHere(f"sshd: {tried.stderr.strip()}")
     with ExitStack() as stack:
-        run(stack, folder, daemon, "-D", "-e", "-f", str(folder / "sshd_config"))
+        run(stack, daemon, "-D", "-e", "-f", str(folder / "sshd_config"))
         listening(port)
         options = {
             "port": port,
@@ -188,59 +164,6 @@ def sshfs(folder: Path, file: Path) -> Iterator[Path]:
             yield mount / file.name
         finally:
             quiet("fusermount3", "-u", "-z", str(mount))
-
-
-# --- programs -------------------------------------------------------------------------------------
-
-
-def run(stack: ExitStack, folder: Path, *command: str) -> None:
-    """Start a program that ends with the stack."""
-    silent = subprocess.DEVNULL
-    process = subprocess.Popen(command, cwd=folder, stdin=silent, stdout=silent, stderr=silent)
-
-    def end() -> None:
-        process.terminate()
-        process.wait()
-
-    stack.callback(end)
-
-
-def quiet(*command: str) -> None:
-    """Run a program to its end. Raises subprocess.CalledProcessError."""
-    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-
-
-def free_port() -> int:
-    """Return a port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as freed:
-        return int(freed.getsockname()[1])
-
-
-def listening(port: int) -> None:
-    """Wait until somebody listens at a port. Raises TimeoutError."""
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline:
-        with (
-            contextlib.suppress(ConnectionRefusedError),
-            socket.create_connection(("127.0.0.1", port)),
-        ):
-            return
-        time.sleep(0.05)  # programs of others have no event to wait for
-    raise TimeoutError(f"nobody listens at port {port}")
-
-
-def bound(process: "subprocess.Popen[bytes]", port: int) -> None:
-    """Wait until a port is listened at, without a connection to it. Raises TimeoutError.
-
-    A connection would be the one that `process` accepts.
-    """
-    wanted = f"0100007F:{port:04X} 00000000:0000 0A"
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if wanted in Path("/proc/net/tcp").read_text(encoding="ascii"):
-            return
-        time.sleep(0.01)
-    raise TimeoutError(f"{process.args!r} does not listen at port {port}")
 
 
 def whole(got: Path, file: Path) -> None:

@@ -1,158 +1,228 @@
 """How fast a tunnel is, compared with other ways to carry TCP through one connection or process.
 
-    python -m benchmarks.tunnel [--mib MIB] [--rounds N]
+    python -m benchmarks.tunnel [--mib MIB] [--rounds N] [--out FOLDER]
 
-Real nodes on loopback, and in turns whatever of the others is installed: two `socat` in a row (what
-two relays cost without WebSocket), `websocat`, `rathole` with WebSocket. Figures: MiB/s one way and
-echoed, the median round trip of 500 bytes, idle and beside a bulk stream, and streams opened per
-second, one after the other. The target is 0.6 of two socat one way.
+Real nodes on loopback, in turns with whatever of the others is here (tunnel_ways.py): two `socat`
+in a row, `websocat`, `rathole` with WebSocket, `websockify`, and the public `tcp-over-websocket`;
+the last two are installed from PyPI into .cache/others. What is much slower gets a share of the
+work, and no bulk stream beside another: tcp-over-websocket has no flow control.
+
+Figures: MiB/s one way and echoed, CPU seconds per GiB one way of all programs between the ends, the
+median round trip of 500 bytes, idle and beside a bulk stream, streams opened a second, one after
+the other, each with a message, and once, what 1,000 idle streams take and by how much the peak of
+our nodes grows while 100 MiB are echoed.
+
+Writes tunnel.json and tunnel.md into --out. Exit code 0, or 1 if a target is missed: one way 0.6 of
+two socat, ahead of all others and 20 times tcp-over-websocket, 1,000 opens a second, and 100 MiB
+echoed with less than 64 MiB more at the peak.
 """
 
-import contextlib
-import shutil
+import resource
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from benchmarks.measuring import in_turns, parser_of, print_table, timed
+from benchmarks.compare.host import peak_of, used
+from benchmarks.measuring import add_out, in_turns, parser_of, timed
+from benchmarks.results import Found, Target, write
+from benchmarks.tunnel_ways import HOPS, ORIGINAL, OTHERS, OURS, WAYS, Relay
 
 PIECE = bytes(1 << 20)
 MESSAGE = bytes(500)
-PINGS = 300
-OPENS = 300
-READY_S = 20.0
+PINGS, OPENS, IDLE = 300, 300, 1000
+SLOW = 64  # by how much less the slow have to do
+ONE_WAY, ECHOED, CPU = "MiB/s one way", "MiB/s echoed", "CPU s/GiB one way"
+AT_REST, BUSY = "us round trip, idle", "us round trip beside bulk"
+OPENED = "streams opened a second"
+PER_STREAM, GROWTH = "KiB per idle stream", "MiB more at the peak, 100 MiB echoed"
+ECHO_MIB, GROWTH_MIB = 100, 64.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print the tables and return the exit code."""
+    """Measure, write the results and return the exit code."""
     parser = parser_of("tunnel", __doc__)
     parser.add_argument("--mib", type=int, default=512, help="what is sent (default: 512)")
+    add_out(parser, "tunnel")
     options = parser.parse_args(arguments)
-    mib, rounds = options.mib, options.rounds
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # also of what is started from here
+    found = Found()
     with ExitStack() as stack:
         sink, echo = (stack.enter_context(target(kind)) for kind in ("sink", "echo"))
-        entries = {name: way(stack, sink, echo) for name, way in installed().items()}
-        figures: dict[str, Callable[[tuple[int, int]], float]] = {
-            "MiB/s one way": lambda at: mib / timed(lambda: sent(at[0], mib)),
-            "MiB/s echoed": lambda at: mib / timed(lambda: echoed(at[1], mib)),
-            "us round trip, idle": lambda at: round_trip(at[1]),
-            "us round trip beside bulk": lambda at: beside_bulk(*at),
-            "streams opened a second": lambda at: OPENS / timed(lambda: opened(at[1])),
+        relays: dict[str, Relay] = {}
+        for name, way in WAYS.items():
+            with found.told(name):
+                relays[name] = way(stack, sink, echo)
+        before = total(relays[OURS], peak_of)
+        echoed(relays[OURS], ECHO_MIB)
+        found.figures[GROWTH] = {OURS: [(total(relays[OURS], peak_of) - before) / 2**20]}
+        figures: dict[str, Callable[[Relay], float]] = {
+            ONE_WAY: lambda relay: rate(sent, relay, options.mib),
+            ECHOED: lambda relay: rate(echoed, relay, options.mib),
+            CPU: lambda relay: cpu_per_gib(relay, options.mib),
+            AT_REST: round_trip,
+            BUSY: beside_bulk,
+            OPENED: opened,
         }
         for unit, figure in figures.items():
-            ways = {name: partial(figure, at) for name, at in entries.items()}
-            print_table(unit, in_turns(ways, rounds))
-            print()
-    return 0
+            print(unit, file=sys.stderr)
+            ways = {
+                name: partial(figure, relay)
+                for name, relay in relays.items()
+                if not (unit == BUSY and relay.slow) and not (unit == CPU and not relay.sessions)
+            }
+            found.figures[unit] = in_turns(ways, options.rounds)
+        found.figures[PER_STREAM] = {
+            name: [per_idle_stream(relay)] for name, relay in relays.items() if relay.sessions
+        }
+    about = {"mib": options.mib, "rounds": options.rounds}
+    return write(Path(options.out), "tunnel", about, found, targets(found))
 
 
-# --- the ways -------------------------------------------------------------------------------------
-
-# From the ports of a sink and an echo to the ports of their entries, all through one link.
-Way = Callable[[ExitStack, int, int], tuple[int, int]]
-
-
-def installed() -> dict[str, Way]:
-    """Return the ways that there are here."""
-    ways: dict[str, Way] = {"tunnel-cli": tunnel, "directly": lambda _, *ports: ports}
-    others: dict[str, Way] = {"socat": socat, "websocat": websocat, "rathole": rathole}
-    return ways | {name: way for name, way in others.items() if shutil.which(name)}
-
-
-def tunnel(stack: ExitStack, sink: int, echo: int) -> tuple[int, int]:
-    """Start a server and a client of ours."""
-    link, to_sink, to_echo = free_port(), free_port(), free_port()
-    url = f"http://127.0.0.1:{link}"
-    ours = (sys.executable, "-m", "tunnel_cli", "--url", url)
-    listens = (f"sink=127.0.0.1:{to_sink}", f"echo=127.0.0.1:{to_echo}")
-    run(stack, *ours, "--server", *(word for one in listens for word in ("--listen", one)))
-    connects = (f"sink=127.0.0.1:{sink}", f"echo=127.0.0.1:{echo}")
-    run(
-        stack, *ours, "--client-id", "1", *(word for one in connects for word in ("--connect", one))
-    )
-    return listening(to_sink), listening(to_echo)
+def targets(found: Found) -> list[Target]:
+    """Return what is aimed at, as far as it was measured."""
+    rates = found.medians(ONE_WAY)
+    ours = rates[OURS]
+    met = [
+        Target("streams opened a second", found.medians(OPENED)[OURS], 1000),
+        Target(GROWTH, found.medians(GROWTH)[OURS], GROWTH_MIB, most=True),
+    ]
+    if HOPS in rates:
+        met.append(Target("one way, of two socat", ours / rates[HOPS], 0.6))
+    if ORIGINAL in rates:
+        met.append(Target("one way, of tcp-over-websocket", ours / rates[ORIGINAL], 20))
+    others = [rates[name] for name in OTHERS if name in rates]
+    if others:
+        met.append(Target("one way, of the best other", ours / max(others), 1))
+    return met
 
 
-def socat(stack: ExitStack, *ports: int) -> tuple[int, int]:
-    """Start two relays in a row for each."""
-
-    def relayed(port: int) -> int:
-        entry = free_port()
-        listen = f"TCP-LISTEN:{entry},bind=127.0.0.1,fork,reuseaddr,nodelay,backlog=128"
-        run(stack, "socat", "-b", "131072", listen, f"TCP:127.0.0.1:{port},nodelay")
-        return listening(entry)
-
-    sink, echo = (relayed(relayed(port)) for port in ports)
-    return sink, echo
+# --- figures --------------------------------------------------------------------------------------
 
 
-def websocat(stack: ExitStack, *ports: int) -> tuple[int, int]:
-    """Start both ends of websocat for each: a WebSocket per stream."""
-
-    def carried(port: int) -> int:
-        link, entry = free_port(), free_port()
-        to = ("websocat", "--binary", "-B", "131072")
-        run(stack, *to, f"ws-l:127.0.0.1:{link}", f"tcp:127.0.0.1:{port}")
-        listening(link)
-        run(stack, *to, f"tcp-l:127.0.0.1:{entry}", f"ws://127.0.0.1:{link}/")
-        return listening(entry)
-
-    sink, echo = map(carried, ports)
-    return sink, echo
+def rate(move: Callable[[Relay, int], None], relay: Relay, mib: int) -> float:
+    """Return MiB/s."""
+    share = mib // SLOW if relay.slow else mib
+    return share / timed(partial(move, relay, share))
 
 
-def rathole(stack: ExitStack, sink: int, echo: int) -> tuple[int, int]:
-    """Start both ends of rathole over WebSocket."""
-    link, to_sink, to_echo = free_port(), free_port(), free_port()
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    services = {"sink": (to_sink, sink), "echo": (to_echo, echo)}
-    for number, (side, at, key) in enumerate(
-        (("server", "bind_addr", "bind_addr"), ("client", "remote_addr", "local_addr"))
-    ):
-        text = f'[{side}]\n{at} = "127.0.0.1:{link}"\n[{side}.transport]\ntype = "websocket"\n'
-        text += f"[{side}.transport.websocket]\ntls = false\n"
-        for name, addrs in services.items():
-            text += f'[{side}.services.{name}]\ntoken = "x"\n{key} = "127.0.0.1:{addrs[number]}"\n'
-        config = folder / f"{side}.toml"
-        config.write_text(text)
-        run(stack, "rathole", f"--{side}", str(config))
-    return listening(to_sink), listening(to_echo)
+def cpu_per_gib(relay: Relay, mib: int) -> float:
+    """Return the CPU seconds per GiB of everything between the ends."""
+    share = mib // SLOW if relay.slow else mib
+    before = total(relay, cpu)
+    sent(relay, share)
+    return (total(relay, cpu) - before) * 1024 / share
 
 
-def run(stack: ExitStack, *command: str) -> None:
-    """Start a program that ends with the stack."""
-    silent = subprocess.DEVNULL
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=silent, stderr=silent)
-
-    def end() -> None:
-        process.terminate()
-        process.communicate()
-
-    stack.callback(end)
+def sent(relay: Relay, mib: int) -> None:
+    """Send, and wait until all has been read."""
+    with dialled(relay.sink) as connection:
+        connection.sendall((mib << 20).to_bytes(8, "big"))
+        for _ in range(mib):
+            connection.sendall(PIECE)
+        assert connection.recv(1) == b"."
 
 
-def free_port() -> int:
-    """Return a port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as freed:
-        return int(freed.getsockname()[1])
+def echoed(relay: Relay, mib: int) -> None:
+    """Send to an echo and read all of it back."""
+    with dialled(relay.echo) as connection:
+
+        def send() -> None:
+            for _ in range(mib):
+                connection.sendall(PIECE)
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        left, buffer = mib << 20, bytearray(1 << 20)
+        while left:
+            count = connection.recv_into(buffer, min(left, len(buffer)))
+            assert count, "the echo ended early"
+            left -= count
+        sending.join()
 
 
-def listening(port: int) -> int:
-    """Return a port when somebody listens there. Raises TimeoutError."""
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ConnectionRefusedError), dialled(port):
-            return port
-        time.sleep(0.05)  # programs of others have no event to wait for
-    raise TimeoutError(f"nobody listens at port {port}")
+def round_trip(relay: Relay) -> float:
+    """Return the median time of a small message, there and back, in microseconds."""
+    times = []
+    with dialled(relay.echo) as connection:
+        for _ in range(PINGS // 10 if relay.slow else PINGS):
+            times.append(timed(lambda: ping(connection)))
+            time.sleep(0.001)
+    return statistics.median(times) * 1e6
+
+
+def ping(connection: socket.socket) -> None:
+    """Send a small message to an echo and read it back."""
+    connection.sendall(MESSAGE)
+    left = len(MESSAGE)
+    while left:
+        left -= len(connection.recv(left))
+
+
+def beside_bulk(relay: Relay) -> float:
+    """Return the same while another stream carries as much as it can."""
+    command = [sys.executable, "-m", "benchmarks.tunnel_target", "pour", str(relay.sink)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as bulk:
+        try:
+            assert bulk.stdout is not None
+            bulk.stdout.readline()
+            return round_trip(relay)
+        finally:
+            bulk.kill()
+
+
+def opened(relay: Relay) -> float:
+    """Return the streams opened a second, one after the other; each carries a message."""
+    count = OPENS // 10 if relay.slow else OPENS
+
+    def open_all() -> None:
+        for _ in range(count):
+            with dialled(relay.echo) as connection:
+                ping(connection)
+
+    return count / timed(open_all)
+
+
+def per_idle_stream(relay: Relay) -> float:
+    """Return the memory that a stream takes which has carried a message, in KiB."""
+    count = IDLE // 10 if relay.slow else IDLE
+    before = total(relay, shared_out)
+    with ExitStack() as stack:
+        for _ in range(count):
+            ping(stack.enter_context(dialled(relay.echo)))
+        return (total(relay, shared_out) - before) / count / 1024
+
+
+# --- programs between the ends --------------------------------------------------------------------
+
+
+def total(relay: Relay, of: Callable[[str], float]) -> float:
+    """Return the sum of a number over a relay's running processes."""
+    found = 0.0
+    for pid in filter(str.isdecimal, (path.name for path in Path("/proc").iterdir())):
+        with suppress(OSError):  # it has ended
+            if used(pid)[1] in relay.sessions:
+                found += of(pid)
+    return found
+
+
+def cpu(pid: str) -> float:
+    """Return the CPU seconds that a process and its ended children have used."""
+    return used(pid)[0]
+
+
+def shared_out(pid: str) -> int:
+    """Return the memory of a process in bytes; what several share is divided (PSS)."""
+    rows = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    [row] = [row for row in rows if row.startswith("Pss:")]
+    return int(row.split()[1]) << 10
 
 
 # --- the ends -------------------------------------------------------------------------------------
@@ -175,70 +245,6 @@ def dialled(port: int) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
-
-
-def sent(port: int, mib: int) -> None:
-    """Send, and wait until all has been read."""
-    with dialled(port) as connection:
-        connection.sendall((mib << 20).to_bytes(8, "big"))
-        for _ in range(mib):
-            connection.sendall(PIECE)
-        assert connection.recv(1) == b"."
-
-
-def echoed(port: int, mib: int) -> None:
-    """Send to an echo and read all of it back."""
-    with dialled(port) as connection:
-
-        def send() -> None:
-            for _ in range(mib):
-                connection.sendall(PIECE)
-
-        sending = threading.Thread(target=send)
-        sending.start()
-        left, buffer = mib << 20, bytearray(1 << 20)
-        while left:
-            count = connection.recv_into(buffer, min(left, len(buffer)))
-            assert count, "the echo ended early"
-            left -= count
-        sending.join()
-
-
-def round_trip(port: int) -> float:
-    """Return the median time of a small message, there and back, in microseconds."""
-    times = []
-    with dialled(port) as connection:
-        for _ in range(PINGS):
-            times.append(timed(lambda: ping(connection)))
-            time.sleep(0.001)
-    return statistics.median(times) * 1e6
-
-
-def ping(connection: socket.socket) -> None:
-    """Send a small message to an echo and read it back."""
-    connection.sendall(MESSAGE)
-    left = len(MESSAGE)
-    while left:
-        left -= len(connection.recv(left))
-
-
-def beside_bulk(sink: int, echo: int) -> float:
-    """Return the same while another stream carries as much as it can."""
-    command = [sys.executable, "-m", "benchmarks.tunnel_target", "pour", str(sink)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as bulk:
-        try:
-            assert bulk.stdout is not None
-            bulk.stdout.readline()
-            return round_trip(echo)
-        finally:
-            bulk.kill()
-
-
-def opened(port: int) -> None:
-    """Open streams one after the other; each carries a message."""
-    for _ in range(OPENS):
-        with dialled(port) as connection:
-            ping(connection)
 
 
 if __name__ == "__main__":
