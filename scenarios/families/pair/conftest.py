@@ -11,6 +11,6 @@ from scenarios.family.under_test import UnderTest
 
 
 @pytest.fixture
-def pair(session: Session, under_test: UnderTest, work_folder: Path) -> Pair:
+def pair(session: Session, under_test: UnderTest, work_folder: Path, full_length: bool) -> Pair:
     """A pair that has yet to be started."""
-    return Pair(session, under_test.programs[PAIR_PROGRAM.name], work_folder)
+    return Pair(session, under_test.programs[PAIR_PROGRAM.name], work_folder, full_length)

@@ -23,9 +23,12 @@ class Pair:
     relay: Node
     middle: Node
 
-    def __init__(self, session: Session, program: Program, work: Path) -> None:
+    def __init__(
+        self, session: Session, program: Program, work: Path, full_length: bool = False
+    ) -> None:
         self.session = session
         self.program = program
+        self.full_length = full_length  # as long as specified, not shorter
         self.check = session.check
         self.faults = session.faults
         self.step = session.step

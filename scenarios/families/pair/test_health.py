@@ -4,7 +4,7 @@
 
 from scenarios.core.scenario import scenario
 from scenarios.families.pair.pair import QUICK, Pair
-from scenarios.families.pair.peers import Peer, parts
+from scenarios.families.pair.peers import TRANSFER_S, Peer, parts
 
 KB = 1000
 MIB = 1 << 20
@@ -163,6 +163,9 @@ def frozen(pair: Pair) -> None:
     pair.alpha.node.freeze()
     gone = pull.window.since(progress).wait_event("peer-disconnected")
     pair.check.equal("why it is given up", gone.data["reason"], "timeout")
+    # The pause before the sixth attempt begins after more than a minute.
+    attempt = 6 if pair.full_length else 1
+    pull.window.since(gone).wait_event("reconnecting", attempt=attempt, timeout=TRANSFER_S)
     pair.alpha.node.thaw()
     pull.window.since(gone).wait_event("peer-connected")
     finished = pull.finished()
