@@ -104,12 +104,20 @@ class Silent:
 class Side:
     """One side of a pair. `hidden` registers addresses where nobody answers."""
 
-    def __init__(self, keys: Keys, url: str, *, hidden: bool = False, heartbeat_s: float = 5.0):
+    def __init__(
+        self,
+        keys: Keys,
+        url: str,
+        *,
+        hidden: bool = False,
+        heartbeat_s: float = 5.0,
+        ip: str = "127.0.0.1",
+    ):
         self.keys = keys
         self.events = Events()
         self.content = Silent()
-        listening = bind(Address("127.0.0.1", 0))
-        self.address = Address("127.0.0.1", listening.getsockname()[1])
+        listening = bind(Address(ip, 0))
+        self.address = Address(ip, listening.getsockname()[1])
         nobody = Address("127.0.0.1", 1)
         self.addresses = [nobody if hidden else self.address]
         self.relay = RelayClient(url, None)

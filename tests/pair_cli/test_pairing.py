@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from network.address import Address
 from pair_cli import schedule
 from pair_cli.handshake import Handshake
 from pair_cli.keys import keys_of
@@ -63,6 +64,21 @@ def test_they_connect_once_and_messages_pass() -> None:
             for one in (low, high):
                 assert len(one.events.of(PeerConnected)) == 1
                 assert not one.events.of(PeerDisconnected)
+
+    asyncio.run(run())
+
+
+def test_they_connect_over_ipv6_when_ipv4_leads_nowhere() -> None:
+    async def run() -> None:
+        async with a_relay() as (_, url, _), sides(url, ip="::1") as (low, high):
+            for side in (low, high):
+                side.addresses.insert(0, Address("127.0.0.1", 1))
+            await join(low, high)
+            told = [await one.events.wait(PeerConnected) for one in (low, high)]
+            assert [(one.mode, one.addr.startswith("[::1]")) for one in told] == [
+                ("direct", True)
+            ] * 2
+            await messages_pass(low, high)
 
     asyncio.run(run())
 

@@ -121,6 +121,20 @@ def test_guesses_are_429_while_the_right_token_still_works() -> None:
     with_relay(work)
 
 
+def test_too_many_new_registrations_are_429_and_refreshes_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pair_cli.relay.MAX_NEW", 3)
+
+    async def work(client: Client) -> None:
+        assert [await client.register(token) for token in "abcd"] == [201, 201, 201, 429]
+        assert 0 < int(client.headers["Retry-After"]) <= 60
+        assert await client.register("a") == 201
+        assert await client.ask("GET", "/fetch", "d") == 404
+
+    with_relay(work)
+
+
 def test_full_is_503_until_entries_end() -> None:
     async def work(client: Client) -> None:
         assert await client.register("a") == 201

@@ -173,6 +173,38 @@ def test_the_other_is_away(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(("size", "kept"), [(8 * MIB, True), (40 * MIB, False)])
+def test_what_was_read_is_kept_within_bounds(tmp_path: Path, size: int, kept: bool) -> None:
+    async def run() -> None:
+        async with mounted_pair(tmp_path, cache_bytes=16 * MIB) as (pair, _, there):
+            data = os.urandom(size)
+            (pair.one.folder / "a").write_bytes(data)
+            await pair.one.do(messages.Add(path="a"))
+            await pair.other.do(messages.WaitFile(path="a", timeout_ms=10_000))
+            for _ in range(2):
+                assert await do(lambda: (there / "a").read_bytes()) == data
+            blocks = size // MIB
+            hashes = 2  # of each reader; they come as a block too
+            sent = pair.channels[0].blocks_sent - hashes
+            assert sent == blocks if kept else sent >= 2 * blocks - 16
+
+    asyncio.run(run())
+
+
+def test_wrong_bytes_are_never_read(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with mounted_pair(tmp_path) as (pair, _, there):
+            (pair.one.folder / "a").write_bytes(os.urandom(2 * MIB))
+            await pair.one.do(messages.Add(path="a"))
+            await pair.other.do(messages.WaitFile(path="a", timeout_ms=10_000))
+            lie = pair.channels[0]
+            lie.change_block = lambda block: bytes(len(block)) if len(block) == MIB else block
+            with pytest.raises(OSError, match="Input/output"):
+                await do(lambda: (there / "a").read_bytes())
+
+    asyncio.run(run())
+
+
 def test_busy(tmp_path: Path) -> None:
     async def run() -> None:
         async with mounted_pair(tmp_path) as (pair, here, _):
