@@ -20,8 +20,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from host import peak_of, used  # beside this file
-
 KEY = "benchmark"
 SHARE = "share"
 START_S = 30.0
@@ -68,14 +66,16 @@ class Instance:
         """Know another one."""
         self.ask("config/devices", {"deviceID": device, "addresses": [other.sync_address]})
 
-    def share(self, folder: str, kind: str, marker: str, devices: list[str]) -> None:
+    def share(
+        self, folder: str, kind: str, marker: str, devices: list[str], *, watched: bool = False
+    ) -> None:
         """Share a folder with others."""
         shared = {
             "id": SHARE,
             "path": folder,
             "type": kind,
             "markerName": marker,
-            "fsWatcherEnabled": False,
+            "fsWatcherEnabled": watched,
             "rescanIntervalS": 0,
             "devices": [{"deviceID": device} for device in devices],
         }
@@ -120,6 +120,8 @@ def serve(ip: str, port: str, folder: str, scratch: str) -> None:
 
 def fetch(ip: str, port: str, folder: str, scratch: str, other_ip: str, other_port: str) -> None:
     """Fetch the folder; print the figures."""
+    from host import peak_of, used  # beside this file, where it is a program
+
     source = Instance(other_ip, int(other_port))
     own, program = start(ip, int(port), scratch)
     source.until("config/folders", holds=bool)
