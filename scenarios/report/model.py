@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from scenarios.family.story import Bar, Connection, Look, Transfer
-from scenarios.results.outcome import RunVerdict
-from scenarios.results.results import Outcome
+from scenarios.results.results import Outcome, RunVerdict
 
 LineKind: TypeAlias = Literal["event", "command", "reply", "refusal", "stderr", "other"]
 # [number, at, kind, name, text, characters cut off]: an array, since there are many.

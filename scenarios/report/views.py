@@ -25,8 +25,7 @@ from scenarios.report.reading import (
     source_lines,
 )
 from scenarios.report.thinning import allowances, cost, most_telling, shown_lines
-from scenarios.results.outcome import run_outcome
-from scenarios.results.results import RunResults, ScenarioResult, under_test
+from scenarios.results.results import RunResults, ScenarioResult, run_outcome, under_test
 
 EXPECTATIONS_SHOWN = 300
 LONGEST_TEXT = 20_000

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scenarios.core.label import parse_label
-from scenarios.results.outcome import run_outcome
-from scenarios.results.results import NoResultsError, read_results
+from scenarios.results.results import NoResultsError, read_results, run_outcome
 
 KEPT_RUNS = 20
 KEPT_BYTES = 2 * 2**30

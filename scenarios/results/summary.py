@@ -5,8 +5,14 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from scenarios.results.outcome import OUTCOMES, run_outcome
-from scenarios.results.results import RunResults, ScenarioResult, read_results, under_test
+from scenarios.results.results import (
+    OUTCOMES,
+    RunResults,
+    ScenarioResult,
+    read_results,
+    run_outcome,
+    under_test,
+)
 
 SLOWEST_SHOWN = 5
 

@@ -14,7 +14,6 @@ from scenarios.core.errors import CAUSES
 from scenarios.family.discovery import Turn
 from scenarios.family.ids import sort_key
 from scenarios.results.keeping import WORK, WORTH_SAYING, human_size, size_on_disk
-from scenarios.results.outcome import run_outcome
 from scenarios.results.results import (
     REPORT,
     RunEnd,
@@ -22,6 +21,7 @@ from scenarios.results.results import (
     RunResults,
     ScenarioResult,
     again_command,
+    run_outcome,
     write_results,
 )
 from scenarios.terminal.view import COLOURS, View

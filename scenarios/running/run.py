@@ -32,8 +32,14 @@ from scenarios.results.keeping import (
     remove_old_runs,
     remove_work,
 )
-from scenarios.results.outcome import RunVerdict, run_outcome
-from scenarios.results.results import DEFAULT_SEED, RunInfo, RunResults, new_run_folder
+from scenarios.results.results import (
+    DEFAULT_SEED,
+    RunInfo,
+    RunResults,
+    RunVerdict,
+    new_run_folder,
+    run_outcome,
+)
 from scenarios.root import ROOT
 from scenarios.running.backends import open_backend, ready_images
 from scenarios.running.probe import try_foreign

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from scenarios.core.errors import Cause
-from scenarios.results.outcome import run_outcome
-from scenarios.results.results import Outcome, RunResults, ScenarioResult, under_test
+from scenarios.results.results import Outcome, RunResults, ScenarioResult, run_outcome, under_test
 from scenarios.results.summary import log_row, summary
 
 
