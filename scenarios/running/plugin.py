@@ -25,7 +25,7 @@ from scenarios.core.session import cause_of
 from scenarios.family.ids import UnknownScenarioError, select_ids
 from scenarios.results.keeping import WORK, link_copies, size_on_disk
 from scenarios.results.results import Outcome, ScenarioResult
-from scenarios.running import given
+from scenarios.running import items as scenarios_as_items
 from scenarios.running.failure import failure_record, failure_text, keep_failures
 from scenarios.running.items import (
     folder_key,
@@ -90,7 +90,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the run's settings."""
     config.addinivalue_line("markers", "scenario(info): the description of a scenario")
-    config.pluginmanager.register(given, "scenarios-given")
+    config.pluginmanager.register(scenarios_as_items, "scenarios-items")
     told: Mapping[str, str] = getattr(config, "workerinput", {})
     run = config.getoption("--scenario-run") or told.get(TOLD_WORKERS)
     if run is None:
