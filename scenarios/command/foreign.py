@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from scenarios.command.options import UsageError
 from scenarios.core.backends.choose import BackendName
-from scenarios.family.family import Family
-from scenarios.family.under_test import Foreign
+from scenarios.family.family import Family, Foreign
 
 _PEERS = "lan"  # its options predate those for all families
 

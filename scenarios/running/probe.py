@@ -10,9 +10,8 @@ from scenarios.core.errors import NodeGone, WaitFailed
 from scenarios.core.log import describe_end
 from scenarios.core.session import Session
 from scenarios.core.timeouts import Timeouts
-from scenarios.family.family import Family
+from scenarios.family.family import Family, Foreign, as_options, under_test
 from scenarios.family.live import LiveNode, LivePlace
-from scenarios.family.under_test import Foreign, as_options, under_test
 from scenarios.running.settings import RunSettings
 
 FIRST_LINES = 10

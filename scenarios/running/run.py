@@ -21,8 +21,7 @@ from scenarios.core.backends.choose import Choice
 from scenarios.core.label import own_label
 from scenarios.core.sweep import of_run, sweep
 from scenarios.family.discovery import Found, Turn, run_order
-from scenarios.family.family import Family
-from scenarios.family.under_test import Foreign, as_options
+from scenarios.family.family import Family, Foreign, as_options
 from scenarios.report.writing import write_report
 from scenarios.results.history import HISTORY, HistoryError, read_durations, read_work, remember
 from scenarios.results.keeping import (

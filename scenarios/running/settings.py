@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from scenarios.family.under_test import Foreign
+from scenarios.family.family import Foreign
 from scenarios.results.results import DEFAULT_SEED
 
 FILE = "settings.json"

@@ -7,7 +7,7 @@ import pytest
 from scenarios.core.session import Session
 from scenarios.families.folder_sync.programs import SYNC_PROGRAM
 from scenarios.families.folder_sync.sync import Sync
-from scenarios.family.under_test import UnderTest
+from scenarios.family.family import UnderTest
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from scenarios.core.session import Session
 from scenarios.families.lan_spread.lan import Lan
 from scenarios.families.lan_spread.programs import PEER_PROGRAM
-from scenarios.family.under_test import UnderTest
+from scenarios.family.family import UnderTest
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from scenarios.core.session import Session
 from scenarios.families.pair.pair import Pair
 from scenarios.families.pair.programs import PAIR_PROGRAM
-from scenarios.family.under_test import UnderTest
+from scenarios.family.family import UnderTest
 
 
 @pytest.fixture

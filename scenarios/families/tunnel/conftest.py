@@ -5,7 +5,7 @@ import pytest
 from scenarios.core.session import Session
 from scenarios.families.tunnel.programs import TUNNEL_PROGRAM
 from scenarios.families.tunnel.tunnel import Tunnel
-from scenarios.family.under_test import UnderTest
+from scenarios.family.family import UnderTest
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from scenarios.command.main import main
 from scenarios.core.backends.base import Mount
 from scenarios.families.lan_spread.family import FAMILY
 from scenarios.families.lan_spread.specs import PEER, peer, peer_node
-from scenarios.family.under_test import Foreign, as_options, under_test
+from scenarios.family.family import Foreign, as_options, under_test
 from scenarios.results.results import RunInfo, again_command
 from tests.scenarios.running.tiny_runner import Runner
 
