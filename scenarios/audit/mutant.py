@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scenarios.family.discovery import family_of
 from scenarios.family.family import Family, FamilyProgram
-from scenarios.family.registry import family_of
 
 
 class MutantError(Exception):

@@ -10,7 +10,7 @@ import pytest
 from scenarios.audit.mutant import Mutant, mutants_by_name, program_of
 from scenarios.audit.pairs import CRASH_CHECKS, REAL_PEER, Pair, PairResult
 from scenarios.core.scenario import ScenarioInfo, info_of
-from scenarios.family.registry import every_family
+from scenarios.family.discovery import every_family
 from scenarios.running.items import Variant, session_of, variant_of, variants_key
 
 PAIRS = "pairs.json"

@@ -23,8 +23,7 @@ from scenarios.audit.pairs import REAL_PEER, Pair, PairResult, judge
 from scenarios.audit.plugin import PROGRAMS, save_pairs
 from scenarios.core.label import own_label
 from scenarios.core.sweep import of_run, sweep
-from scenarios.family.discovery import Found, Turn
-from scenarios.family.registry import family_of
+from scenarios.family.discovery import Found, Turn, family_of
 from scenarios.results.history import HISTORY, read_pair_durations, remember_pairs
 from scenarios.results.keeping import remove_old_runs
 from scenarios.results.results import new_run_folder, write_json

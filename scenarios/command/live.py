@@ -6,8 +6,8 @@ from pathlib import Path
 
 from scenarios.command.options import AddParser, UsageError, add_backend
 from scenarios.command.saying import say, say_image_briefly, sweep_quietly
+from scenarios.family.discovery import every_family
 from scenarios.family.family import Family
-from scenarios.family.registry import every_family
 from scenarios.running.backends import choose_ready_backend
 
 _ABOUT = """\

@@ -14,10 +14,9 @@ from scenarios.command import list as listing
 from scenarios.command.options import AddParser, UsageError
 from scenarios.command.saying import say
 from scenarios.core.backends.base import BackendError
-from scenarios.family.discovery import DiscoveryError
+from scenarios.family.discovery import DiscoveryError, FamilyError, every_family
 from scenarios.family.family import Family
 from scenarios.family.ids import UnknownScenarioError
-from scenarios.family.registry import FamilyError, every_family
 from scenarios.results.compare import CompareError
 from scenarios.results.history import HistoryError
 from scenarios.results.results import NoResultsError, RunFolderError

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from scenarios.core.backends.base import Ended
 from scenarios.core.log import describe_end
-from scenarios.family.registry import family_of
+from scenarios.family.discovery import family_of
 from scenarios.family.story import NodeLines
 from scenarios.report.activity import events_of, ids_of, names_by_id
 from scenarios.report.alike import alike

@@ -11,9 +11,9 @@ from scenarios.core.scenario import ScenarioInfo, info_of
 from scenarios.core.scene import Clock
 from scenarios.core.session import Session
 from scenarios.core.timeouts import Timeouts
+from scenarios.family.discovery import family_of_module
 from scenarios.family.family import Family, UnderTest
 from scenarios.family.family import under_test as make_under_test
-from scenarios.family.registry import family_of_module
 from scenarios.results.keeping import WORK
 from scenarios.running.backends import open_backend
 from scenarios.running.settings import RunSettings

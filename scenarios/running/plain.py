@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scenarios.core.scenario import info_of
-from scenarios.family.discovery import Found, Turn, folder_of
-from scenarios.family.registry import every_family, family_of_module
+from scenarios.family.discovery import Found, Turn, every_family, family_of_module, folder_of
 from scenarios.running.items import folder_key, settings_key
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from scenarios.command.main import build_parser
-from scenarios.family.discovery import select
-from scenarios.family.registry import every_family
+from scenarios.family.discovery import every_family, select
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.family.discovery import discover
+from scenarios.family.discovery import discover, every_family
 from scenarios.family.ids import select_ids
-from scenarios.family.registry import every_family
 
 PROJECT = Path(__file__).parents[2]
 COMMAND = "node examples/node-peer/peer.mjs"

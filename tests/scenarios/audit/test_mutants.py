@@ -14,9 +14,8 @@ from scenarios.audit.mutant import (
     program_of,
 )
 from scenarios.core.always import GENERIC
-from scenarios.family.discovery import discover
+from scenarios.family.discovery import discover, every_family
 from scenarios.family.ids import sort_key
-from scenarios.family.registry import every_family
 
 EVERY = list(mutants_by_name(every_family()).values())
 HOW = "write one as mutants/__init__.py of its family says"

@@ -11,7 +11,7 @@ import pytest
 
 from scenarios.core.backends.base import BackendError
 from scenarios.core.backends.docker_engine import engine_version
-from scenarios.family.registry import VARIABLE
+from scenarios.family.discovery import VARIABLE
 from tests.scenarios.family.tally import write_family
 
 PROJECT = Path(__file__).parents[3]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from docker.errors import APIError, ImageNotFound
 
-from scenarios.family.registry import every_family
+from scenarios.family.discovery import every_family
 from scenarios.images import build
 from scenarios.images.base import BaseImageError, made_name
 from scenarios.images.build import MAKE_BASE_VARIABLE, ImageError

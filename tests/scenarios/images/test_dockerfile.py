@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.family.registry import every_family
+from scenarios.family.discovery import every_family
 from scenarios.images.build import context_files, inputs_hash
 from scenarios.images.dockerfile import DOCKERFILE, UnknownTargetError, inputs
 from scenarios.root import ROOT

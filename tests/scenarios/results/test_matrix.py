@@ -7,9 +7,8 @@ import pytest
 from scenarios.audit.mutant import mutants_by_scenario
 from scenarios.core.backends.base import Capability
 from scenarios.core.scenario import ScenarioInfo
-from scenarios.family.discovery import Found, discover
+from scenarios.family.discovery import Found, discover, every_family
 from scenarios.family.family import Family
-from scenarios.family.registry import every_family
 from scenarios.results import matrix
 
 INFOS = [
