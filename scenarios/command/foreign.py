@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 
 from scenarios.command.options import UsageError
-from scenarios.core.backends.choose import BackendName
 from scenarios.family.family import Family, Foreign
+from scenarios.running.backends import BackendName
 
 _PEERS = "lan"  # its options predate those for all families
 

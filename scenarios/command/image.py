@@ -6,9 +6,8 @@ from pathlib import Path
 
 from scenarios.command.options import AddParser
 from scenarios.command.saying import say
-from scenarios.core.backends.choose import choose_backend
 from scenarios.family.family import Family
-from scenarios.running.backends import ready_images
+from scenarios.running.backends import choose_backend, ready_images
 from scenarios.running.run import PASSED
 
 

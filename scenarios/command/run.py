@@ -18,12 +18,11 @@ from scenarios.command.options import (
     default_jobs,
 )
 from scenarios.command.saying import say, say_image_briefly, sweep_quietly
-from scenarios.core.backends.choose import BackendName, Choice
 from scenarios.family.discovery import select
 from scenarios.family.family import Family, Foreign
 from scenarios.results.keeping import KEPT_BYTES, KEPT_RUNS, human_size
 from scenarios.results.results import DEFAULT_SEED
-from scenarios.running.backends import choose_ready_backend
+from scenarios.running.backends import BackendName, Choice, choose_ready_backend
 from scenarios.running.run import INTERRUPTED, PASSED, RunRequest, run_scenarios
 
 UNTIL_FAIL_REPEATS = 100

@@ -17,7 +17,6 @@ from scenarios.core.backends.base import (
     Ended,
     Handle,
 )
-from scenarios.core.backends.choose import Choice
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.backends.shared_network import LIVE, LiveDockerBackend, starting
 from scenarios.core.fields import text_of
@@ -30,7 +29,7 @@ from scenarios.family.live import LiveNode, LivePlace
 from scenarios.live.folders import ADDRESS, neighbours, private_folder
 from scenarios.live.heard import Heard
 from scenarios.live.keyboard import Keyboard
-from scenarios.running.backends import ready_images
+from scenarios.running.backends import Choice, ready_images
 from scenarios.running.signals import end_once
 
 # The port that people type after the address; another one only if it is taken.

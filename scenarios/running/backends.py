@@ -1,18 +1,29 @@
-"""Prepares the backend of a run: opens it by the settings, and builds its images."""
+"""The backend of a run: chosen, with its images built, and opened by the settings."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from scenarios.core.backends.base import Backend, BackendError
-from scenarios.core.backends.choose import BackendName, Choice, choose_backend
 from scenarios.core.backends.docker import DockerBackend
-from scenarios.core.backends.docker_engine import engine_errors, open_client
+from scenarios.core.backends.docker_engine import engine_errors, engine_version, open_client
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.backends.shared_network import remove_unused_network
 from scenarios.core.label import own_label
 from scenarios.core.sweep import of_dead_runners, sweep
 from scenarios.family.family import Family
 from scenarios.running.settings import RunSettings
+
+BackendName: TypeAlias = Literal["auto", "process", "docker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The backend of a run; ``reason`` is a sentence for the user."""
+
+    name: Literal["process", "docker"]
+    reason: str
 
 
 @contextmanager
@@ -41,6 +52,21 @@ def remove_left_overs() -> tuple[list[str], list[str]]:
 
 class NoBaseError(BackendError):
     """An engine answers, but has no base image for the nodes' images."""
+
+
+def choose_backend(wanted: BackendName) -> Choice:
+    """Return the backend to use. Raises BackendError if Docker is required and does not answer."""
+    if wanted == "process":
+        return Choice("process", "Every node is a process of its own, as asked for.")
+    try:
+        version = engine_version()
+    except BackendError as error:
+        if wanted == "docker":
+            raise
+        return Choice(
+            "process", f"Every node is a process of its own, since no container can be: {error}"
+        )
+    return Choice("docker", f"Every node is a container: Docker engine {version} answers.")
 
 
 def choose_ready_backend(

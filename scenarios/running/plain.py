@@ -48,7 +48,7 @@ class PlainRun:
 
     def _begin(self, items: list[pytest.Item]) -> None:
         # Imported lazily, since every run of the unit tests loads this module.
-        from scenarios.core.backends.choose import choose_backend
+        from scenarios.running.backends import choose_backend
         from scenarios.running.reporter import PlainReporter
         from scenarios.running.run import RunRequest, begin_run, end_run
 

@@ -17,7 +17,6 @@ from typing import NamedTuple
 import pytest
 
 from scenarios.core.backends.base import Backend, BackendError
-from scenarios.core.backends.choose import Choice
 from scenarios.core.label import own_label
 from scenarios.core.sweep import of_run, sweep
 from scenarios.family.discovery import Found, Turn, run_order
@@ -40,7 +39,7 @@ from scenarios.results.results import (
     run_outcome,
 )
 from scenarios.root import ROOT
-from scenarios.running.backends import open_backend, ready_images
+from scenarios.running.backends import Choice, open_backend, ready_images
 from scenarios.running.probe import try_foreign
 from scenarios.running.reporter import Recorder, Reporter, shown_path
 from scenarios.running.settings import RunSettings

@@ -17,7 +17,6 @@ from scenarios.core.backends.base import (
     Placed,
     Program,
 )
-from scenarios.core.backends.choose import choose_backend
 from scenarios.core.backends.docker_stream import Writer, deliver
 
 
@@ -120,21 +119,3 @@ class TestDockerStream:
             sink = Recorder()
             deliver(ours, sink)
         assert sink.lines == [("out", b"still there", True)]
-
-
-class TestChoice:
-    @pytest.fixture(autouse=True)
-    def no_engine(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-
-    def test_without_an_engine_auto_means_processes_and_says_why(self) -> None:
-        choice = choose_backend("auto")
-        assert choice.name == "process"
-        assert "since no container can be: Docker failed to answer" in choice.reason
-
-    def test_without_an_engine_docker_is_an_error(self) -> None:
-        with pytest.raises(BackendError, match="is an engine running"):
-            choose_backend("docker")
-
-    def test_processes_need_no_engine(self) -> None:
-        assert choose_backend("process").name == "process"
