@@ -9,8 +9,7 @@ from random import Random
 from scenarios.core.log import Event
 from scenarios.core.scenario import scenario
 from scenarios.families.lan_spread.attempts import OUTCOMES
-from scenarios.families.lan_spread.deliveries import archive_chunks
-from scenarios.families.lan_spread.downloads import Download
+from scenarios.families.lan_spread.downloads import Download, archive_chunks
 from scenarios.families.lan_spread.games import File, catalog_version, made_game, served_size
 from scenarios.families.lan_spread.lan import Lan
 from scenarios.families.lan_spread.peers import Peer, local_row

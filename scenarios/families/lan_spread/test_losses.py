@@ -12,7 +12,7 @@ from scenarios.core.backends.base import Capability
 from scenarios.core.log import Event
 from scenarios.core.scenario import scenario
 from scenarios.families.lan_spread.attempts import FAILURES, Chunk
-from scenarios.families.lan_spread.deliveries import (
+from scenarios.families.lan_spread.downloads import (
     CHUNK,
     archive_chunks,
     bytes_by_source,

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from scenarios.core.scenario import scenario
 from scenarios.core.trees import tree
-from scenarios.families.lan_spread.deliveries import (
+from scenarios.families.lan_spread.downloads import (
     CHUNK,
+    Download,
     archive_chunks,
     bytes_by_source,
     chunks_by_source,
     name_of,
 )
-from scenarios.families.lan_spread.downloads import Download
 from scenarios.families.lan_spread.games import catalog_version, game, made_game, served_size
 from scenarios.families.lan_spread.lan import Lan
 from scenarios.families.lan_spread.peers import Peer, local_row

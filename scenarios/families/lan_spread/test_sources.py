@@ -6,13 +6,13 @@ from scenarios.core.log import Event
 from scenarios.core.node import Node
 from scenarios.core.scenario import scenario
 from scenarios.core.trees import tree
-from scenarios.families.lan_spread.deliveries import (
+from scenarios.families.lan_spread.downloads import (
     CHUNK,
+    Download,
     archive_chunks,
     bytes_by_source,
     cover_once,
 )
-from scenarios.families.lan_spread.downloads import Download
 from scenarios.families.lan_spread.games import game, made_game
 from scenarios.families.lan_spread.lan import Lan
 from scenarios.families.lan_spread.peers import Peer

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from scenarios.families.lan_spread.attempts import Chunk, downloads_of
-from scenarios.families.lan_spread.deliveries import (
+from scenarios.families.lan_spread.downloads import (
     Part,
     bytes_by_source,
     chunks_by_source,
