@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from scenarios.command.main import build_parser
+from scenarios.__main__ import build_parser
 from scenarios.family.discovery import every_family, select
 
 PROJECT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.scenarios.running.tiny_runner import Runner
-from scenarios.command.main import main
+from scenarios.__main__ import main
 sys.exit(main(sys.argv[2:], root=Path(sys.argv[1])))
 """
 

@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[3]
 MAIN = """
 import sys
 from pathlib import Path
-from scenarios.command.main import main
+from scenarios.__main__ import main
 sys.exit(main(sys.argv[1:], root=Path.cwd()))
 """
 

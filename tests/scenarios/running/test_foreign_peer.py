@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.command.main import main
+from scenarios.__main__ import main
 from scenarios.core.backends.base import Mount
 from scenarios.families.lan_spread.family import FAMILY
 from scenarios.families.lan_spread.specs import PEER, peer, peer_node

@@ -147,7 +147,7 @@ FAMILY = Family("S", "tiny", "Nodes of a few lines", "tiny_family", (NODE,))
 MAIN = """
 import sys
 from pathlib import Path
-from scenarios.command.main import main
+from scenarios.__main__ import main
 from tiny_family.family import FAMILY
 sys.exit(main(families=[FAMILY], root=Path.cwd()))
 """
