@@ -8,8 +8,7 @@ import traceback
 from collections.abc import Callable, Collection
 from typing import Any
 
-from headless.dispatch import Dispatcher, LineDecoder
-from headless.input import Input
+from headless.dispatch import Dispatcher, Input, LineDecoder
 from headless.output import Output
 from headless.service import Service
 from headless.vocabulary import Vocabulary

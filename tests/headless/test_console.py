@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from headless.dispatch import LineDecoder
+from headless.dispatch import Input, LineDecoder
 from headless.envelope import CommandError, Empty
-from headless.input import Input
 from headless.output import MAX_WAITING_OUTPUT_BYTES, Output
 from tests.headless.words import VOCABULARY, Counted, Level, Look, Text
 

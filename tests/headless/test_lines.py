@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from headless.input import LineSplitter
+from headless.dispatch import LineSplitter
 
 # --- LineSplitter -----------------------------------------------------------------------------
 
