@@ -5,7 +5,6 @@ from scenarios.families.folder_sync.live import LIVE_PEER, LIVE_TRACKER
 from scenarios.families.folder_sync.programs import SYNC_PROGRAM
 from scenarios.families.folder_sync.report.activity import MOVES, bars, connections
 from scenarios.families.folder_sync.report.provenance import transfers
-from scenarios.families.folder_sync.unproven import UNPROVEN
 from scenarios.family.family import Family
 from scenarios.family.story import Story
 
@@ -41,5 +40,4 @@ FAMILY = Family(
         moves=MOVES,
     ),
     live={"peer": LIVE_PEER, "tracker": LIVE_TRACKER},
-    unproven=UNPROVEN,
 )

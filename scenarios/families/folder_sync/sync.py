@@ -259,7 +259,18 @@ class Sync:
     def all_become(
         self, peers: Sequence[Peer], want: State, what: str, timeout: float = EVENT_S
     ) -> float:
-        """Wait until several folders are like this; return after how many seconds the last was."""
+        """Wait until several folders are like this, and check that; return after how long."""
+        found, took = self.wait_until_alike(peers, want, timeout)
+        self.check.equal(what, found, [])
+        return took
+
+    def wait_until_alike(
+        self, peers: Sequence[Peer], want: State, timeout: float = EVENT_S
+    ) -> tuple[list[str], float]:
+        """Wait until several folders are like this; return how they differ then.
+
+        Also after how many seconds the last was.
+        """
         with ThreadPoolExecutor(len(peers)) as pool:
             waits = [
                 pool.submit(until, self.scene, one.folder, one.now, want.__eq__, timeout)
@@ -271,8 +282,7 @@ class Sync:
             for one, (got, _) in zip(peers, seen, strict=True)
             for difference in differences(got, want)
         ]
-        self.check.equal(what, found, [])
-        return max(took for _, took in seen)
+        return found, max(took for _, took in seen)
 
     def _folders(self, spec: PeerSpec) -> tuple[Mount, Mount]:
         home, state = (self.work / spec.name / part for part in ("home", "state"))

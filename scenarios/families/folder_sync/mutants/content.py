@@ -22,6 +22,24 @@ MUTANTS = (
         hurry=0.2,
     ),
     Mutant(
+        name="sends-small-files-again",
+        breaks="Fetches a small file although its content is here under another name.",
+        edits=(
+            Edit(
+                "settle.py",
+                old="        sources = site.index.holding(entry.hash)\n        if row",
+                new="        sources = site.index.holding(entry.hash) if entry.blocks else []\n"
+                "        if row",
+            ),
+            Edit(
+                "settle.py",
+                old="                if leaving and is_free and task.entry.size:",
+                new="                if leaving and is_free and task.entry.blocks:",
+            ),
+        ),
+        noticed_by={"F18": ("bytes that were sent",)},
+    ),
+    Mutant(
         name="sends-what-both-have",
         breaks="Fetches a newer version although it has the same content.",
         edits=(
@@ -157,7 +175,10 @@ MUTANTS = (
                 new="        if True:\n            return\n        self._last_look",
             ),
         ),
-        noticed_by={"F22": ("what is there when there is room",)},
+        noticed_by={
+            "F18": ("entries at bravo",),
+            "F22": ("what is there when there is room",),
+        },
     ),
     Mutant(
         name="overwrites-clashing-names",
@@ -170,6 +191,61 @@ MUTANTS = (
             ),
         ),
         noticed_by={"F26": ("folding: name-clash",)},
+        hurry=0.4,
+    ),
+    Mutant(
+        name="overwrites-clashing-names-aloud",
+        breaks="Tells of a name that this disk holds in another spelling, and overwrites it.",
+        edits=(
+            Edit(
+                "place.py",
+                old="        folder, target = self._parent(path)\n"
+                "        there = self._last_look(folder, target, path, row)\n"
+                "        if keep is not None:\n            self._keep(path, keep)\n"
+                "            folder, target = self._parent(path)\n"
+                "        if there.kind is Kind.FOLDER:",
+                new="        folder, target = self._parent(path)\n        try:\n"
+                "            there = self._last_look(folder, target, path, row)\n"
+                "        except ClashError:\n"
+                "            os.rename(name, target, src_dir_fd=self._temporary,"
+                " dst_dir_fd=folder)\n            raise\n"
+                "        if keep is not None:\n            self._keep(path, keep)\n"
+                "            folder, target = self._parent(path)\n"
+                "        if there.kind is Kind.FOLDER:",
+            ),
+        ),
+        noticed_by={"F26": ("which of two names the folding disk has",)},
+    ),
+    Mutant(
+        name="refuses-names-that-differ-in-case",
+        breaks="Refuses a name that differs from another in case alone, whatever the disk can.",
+        edits=(
+            Edit(
+                "place.py",
+                old='    """Move to a name at which there is nothing, and never over what appears'
+                ' there meanwhile."""\n',
+                new="    others = map(os.fsencode, os.listdir(folder))\n"
+                "    if any(one.lower() == target.lower() for one in others):\n"
+                '        raise ClashError("There is such a name.")\n',
+            ),
+        ),
+        noticed_by={"F26": ("names that differ in case or form alone",)},
+        hurry=0.4,
+    ),
+    Mutant(
+        name="refuses-capitals-on-folding-disks",
+        breaks="Refuses names with capitals on a disk that folds names.",
+        edits=(
+            Edit(
+                "place.py",
+                old="        ours = _look(self._temporary, name).stamp\n",
+                new="        ours = _look(self._temporary, name).stamp\n"
+                "        if target != target.lower()"
+                " and _look(self._temporary, name.upper()) != NOTHING:\n"
+                '            raise ClashError("This disk folds names.")\n',
+            ),
+        ),
+        noticed_by={"F26": ("what a disk has that folds names",)},
         hurry=0.4,
     ),
     Mutant(
@@ -211,6 +287,33 @@ MUTANTS = (
         ),
         noticed_by={"F29": ("alpha: reply to wait-in-step",)},
         hurry=0.4,
+    ),
+    Mutant(
+        name="sends-the-first-holes",
+        breaks="Fetches zeros near the begin of a file like other bytes.",
+        edits=(
+            Edit(
+                "incoming.py",
+                old="        for block in range(self.entry.block_count):\n"
+                "            if self.entry.block_hash(block) == ZEROS_HASH:",
+                new="        for block in range(16, self.entry.block_count):\n"
+                "            if self.entry.block_hash(block) == ZEROS_HASH:",
+            ),
+        ),
+        noticed_by={"F29": ("bytes that were sent",)},
+    ),
+    Mutant(
+        name="stores-holes",
+        breaks="Takes room on the disk for the first holes of a file.",
+        edits=(
+            Edit(
+                "incoming.py",
+                old="            os.ftruncate(self._descriptor, entry.size)\n",
+                new="            os.ftruncate(self._descriptor, entry.size)\n"
+                "            os.posix_fallocate(self._descriptor, 0, min(entry.size, 1 << 26))\n",
+            ),
+        ),
+        noticed_by={"F29": ("bytes that it takes on the disk",)},
     ),
     Mutant(
         name="reads-all-again",

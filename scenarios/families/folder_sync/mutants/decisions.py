@@ -67,7 +67,10 @@ MUTANTS = (
                 "            return fresh\n",
             ),
         ),
-        noticed_by={"F12": ("no conflict",), "F15": ("versions after a touch",)},
+        noticed_by={
+            "F12": ("what all have", "no conflict"),
+            "F15": ("versions after a touch",),
+        },
     ),
     Mutant(
         name="lets-the-older-win",
@@ -79,7 +82,55 @@ MUTANTS = (
                 new="    return _rank(one) < _rank(other)",
             ),
         ),
-        noticed_by={"F13": ("the winner by mtime", "the winner by hash")},
+        noticed_by={"F13": ("the winner by mtime", "the winner by hash"), "F16": ("what won",)},
+    ),
+    Mutant(
+        name="lets-the-older-copy-win",
+        breaks="Lets the older of two edits of a conflict copy win.",
+        edits=(
+            Edit(
+                "decide.py",
+                old="    return _rank(one) > _rank(other)",
+                new="    return (_rank(one) > _rank(other)) is not is_conflict_copy(one.path)",
+            ),
+        ),
+        noticed_by={"F13": ("the winner among its edits",)},
+    ),
+    Mutant(
+        name="tells-the-loser-for-the-winner",
+        breaks="Tells of a conflict that its loser has won.",
+        edits=(
+            Edit(
+                "batch.py",
+                old="            self._tell_conflict(task.path, kept_as, task.entry.author)",
+                new="            self._tell_conflict(task.path, kept_as, task.row.entry.author)",
+            ),
+        ),
+        noticed_by={"F13": ("who won, as it is told",)},
+    ),
+    Mutant(
+        name="copies-copies",
+        breaks="Makes a conflict copy of a conflict copy.",
+        edits=(
+            Edit(
+                "place.py",
+                old="        if is_conflict_copy(loser.entry.path) or known is not None:",
+                new="        if known is not None:",
+            ),
+        ),
+        noticed_by={"F13": ("copies after a conflict about a copy",)},
+    ),
+    Mutant(
+        name="forgets-what-it-replaces",
+        breaks="Makes versions that know nothing of what they replace.",
+        edits=(
+            Edit(
+                "record.py",
+                old="version=advanced(ours.version if ours else (), site",
+                new="version=advanced((), site",
+            ),
+        ),
+        noticed_by={"F30": ("no edit counts as a conflict",)},
     ),
     Mutant(
         name="deletes-what-others-changed",
@@ -91,7 +142,7 @@ MUTANTS = (
                 new="    return one.alive and other.alive and counter(",
             ),
         ),
-        noticed_by={"F14": ("what is there",)},
+        noticed_by={"F14": ("what is there",), "F27": ("what is lost",)},
     ),
     Mutant(
         name="takes-same-content-for-a-conflict",
@@ -129,8 +180,20 @@ MUTANTS = (
                 new="        return set()\n\n    def add",
             ),
         ),
-        noticed_by={"F11": ("a new file: on all",)},
-        hurry=0.2,
+        noticed_by={
+            "F11": ("what does not arrive",),
+            "F16": ("what charlie has",),
+            "F24": ("while it is frozen",),
+            "F25": ("what the left half has", "what the right half has"),
+            "F27": ("what charlie has",),
+        },
+        hurry=0.5,
+    ),
+    Mutant(
+        name="gathers-for-long",
+        breaks="Looks at what has changed long after it was told of it.",
+        edits=(Edit("keeper.py", old="_GATHER_S = 0.03", new="_GATHER_S = 2.5"),),
+        noticed_by={"F11": ("what takes longer than 2 s",)},
     ),
     Mutant(
         name="keeps-no-copies",
@@ -143,11 +206,23 @@ MUTANTS = (
             ),
         ),
         noticed_by={
-            "F13": ("conflict copies",),
+            "F13": ("conflict copies", "what is kept, under the right names"),
             "F16": ("what is kept beside",),
-            "F25": ("what all have",),
+            "F25": ("what all have", "how many files"),
             "F36": ("what is lost, came back or differs",),
         },
+    ),
+    Mutant(
+        name="forgets-deletions-early",
+        breaks="Forgets deletions, and peers that are away, after half of their time.",
+        edits=(
+            Edit(
+                "exchange.py",
+                old="            horizon = site.now_ns() - site.options.tombstone_ns",
+                new="            horizon = site.now_ns() - site.options.tombstone_ns // 2",
+            ),
+        ),
+        noticed_by={"F17": ("what is there after 80 days",)},
     ),
     Mutant(
         name="remembers-deletions-for-ever",
@@ -177,7 +252,7 @@ MUTANTS = (
                 " or known[1][:2] != there.stamp[:2]:",
             ),
         ),
-        noticed_by={"F31": ("what alpha has", "what charlie has")},
+        noticed_by={"F31": ("what alpha has", "what charlie has", "what all have after a restart")},
         hurry=0.4,
     ),
     Mutant(
@@ -190,19 +265,21 @@ MUTANTS = (
                 new="        if path:\n            return False\n        above",
             ),
         ),
-        noticed_by={"F35": ("what charlie has",)},
+        noticed_by={"F35": ("what charlie has", "what else it has")},
     ),
     Mutant(
-        name="never-halts",
-        breaks="Takes an empty folder, and one that lost most of its files, for what they are.",
+        name="deletes-what-it-ignores",
+        breaks="Deletes what is ignored in a folder that has to go.",
         edits=(
             Edit(
-                "record.py",
-                old="        if lost and together > _FEW and",
-                new="        if False and",
+                "place.py", old="import errno\nimport os\n", new="import errno\nimport os, shutil\n"
+            ),
+            Edit(
+                "place.py",
+                old="            raise BlockedError(FOLDER_NOT_EMPTY) from error",
+                new="            shutil.rmtree(target, dir_fd=folder)",
             ),
         ),
-        noticed_by={"F21": ("bravo: halted",)},
-        hurry=0.4,
+        noticed_by={"F35": ("what bravo has kept",)},
     ),
 )

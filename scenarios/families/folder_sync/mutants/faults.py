@@ -52,6 +52,12 @@ MUTANTS = (
         noticed_by={"F32": ("who sent it",)},
     ),
     Mutant(
+        name="tells-nobody-as-source",
+        breaks="Does not note from whom a block came.",
+        edits=(Edit("plan.py", old="        item.job.came_from.add(peer_id)\n", new=""),),
+        noticed_by={"F32": ("who sent it",), "F33": ("who sent it",)},
+    ),
+    Mutant(
         name="waits-for-the-dead",
         breaks="Does not ask others for what a lost holder was asked for.",
         edits=(
