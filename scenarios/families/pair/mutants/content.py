@@ -22,6 +22,8 @@ MUTANTS = (
                 "shorter: content",
                 "truncated: content",
                 "extended: content",
+                "with another mode: content",
+                "with another time: content",
             ),
             "P37": ("without a relay",),
             "P42": ("content", "content after a change"),
