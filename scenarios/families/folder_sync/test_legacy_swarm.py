@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from scenarios.core.scenario import scenario
-from scenarios.families.folder_sync.folders import OWN, Text, Things, files_of, sha256_of
+from scenarios.families.folder_sync.folders import OWN, State, Text, Things, files_of, sha256_of
 from scenarios.families.folder_sync.peers import Peer
-from scenarios.families.folder_sync.raw_node import first_message, keepalive
+from scenarios.families.folder_sync.raw_node import RawNode, first_message, keepalive
 from scenarios.families.folder_sync.specs import peer
 from scenarios.families.folder_sync.sync import LEGACY, Sync
 
@@ -244,28 +244,34 @@ def _hostile_directories(addr: str, work: Path) -> tuple[str, ...]:
     "deleted there, and what a legacy peer replaces is kept",
 )  # fmt: skip
 def mixed_swarm(sync: Sync) -> None:
+    # The files are the same in both swarms.
+    want: State = {}
+    ours: list[Peer] = []
+    foreign: list[RawNode] = []
     for which, tracker in (
         ("ours", sync.tracker(*LEGACY, name="tracker-ours")),
         ("foreign", sync.raw("tracker-foreign").track()),
     ):
-        foreign = [
+        theirs = [
             sync.raw(f"{which}-foreign-{n}", {f"foreign-{n}.txt": dated(f"foreign {n}", THEN + n)})
             for n in (1, 2)
         ]
-        ours = sync.legacy(
+        mine = sync.legacy(
             *(
                 peer(f"{which}-ours-{n}", {f"ours-{n}.txt": dated(f"ours {n}", THEN - n)})
                 for n in (1, 2)
             ),
             tracker=tracker,
         )
-        folders = [*(one.now() for one in foreign), *(one.now() for one in ours)]
-        want = {name: entry for folder in folders for name, entry in folder.items()}
-        for one in foreign:
-            one.take_part(tracker.addr)
-        for one in foreign:
-            one.node.everything().wait_event("round-finished", files=sorted(want), timeout=ROUNDS_S)
-        sync.all_become(ours, want, "what ours have", ROUNDS_S)
+        for held in (*(one.now() for one in mine), *(one.now() for one in theirs)):
+            want |= held
+        for each in theirs:
+            each.take_part(tracker.addr)
+        ours += mine
+        foreign += theirs
+    for raw in foreign:
+        raw.node.everything().wait_event("round-finished", files=sorted(want), timeout=ROUNDS_S)
+    sync.all_become(ours, want, "what ours have", ROUNDS_S)
     _beside_sync_peers(sync)
 
 

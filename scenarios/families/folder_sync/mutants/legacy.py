@@ -101,7 +101,7 @@ MUTANTS = (
             "F5": ("what all have in the end",),
             "F10": ("what ours have",),
         },
-        hurry=0.6,
+        hurry=0.8,
     ),
     Mutant(
         name="takes-what-is-as-old",
@@ -241,7 +241,7 @@ MUTANTS = (
             ),
         ),
         noticed_by={"F5": ("no fetch failed",)},
-        hurry=0.4,
+        hurry=0.6,
     ),
     Mutant(
         name="takes-what-is-older",

@@ -15,7 +15,6 @@ MUTANTS = (
             ),
         ),
         noticed_by={"F7": ("its files then",)},
-        hurry=0.4,
     ),
     Mutant(
         name="adds-to-what-is-left",
