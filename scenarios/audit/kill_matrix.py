@@ -36,7 +36,6 @@ class KillMatrix:
     scenarios: Sequence[ScenarioProof]
     always: Mapping[str, Sequence[str]]
     whole: bool
-    known: frozenset[tuple[str, str]] = frozenset()  # checks that may be unproven, by scenario
     problems: Sequence[str] = ()
 
     @property
@@ -79,7 +78,6 @@ def kill_matrix(
     outcomes: Iterable[PairResult],
     *,
     whole: bool,
-    known: frozenset[tuple[str, str]] = frozenset(),
 ) -> KillMatrix:
     """Combine an audit's outcomes; ``names`` are those of the audited scenarios, by ID."""
     by_name = {mutant.name: mutant for mutant in mutants}
@@ -105,7 +103,7 @@ def kill_matrix(
                 always.setdefault(what, [])
     for what, proofs in always.items():
         proofs += [str(one.outcome.pair) for one in judged if what in one.red]
-    matrix = KillMatrix(mutants, judged, others, scenarios, always, whole, known)
+    matrix = KillMatrix(mutants, judged, others, scenarios, always, whole)
     return replace(matrix, problems=_problems(matrix))
 
 
@@ -148,11 +146,7 @@ def _problems(matrix: KillMatrix) -> list[str]:
         if not one.killed and (one.id in run or (matrix.whole and one.id not in expected))
     ]
     if matrix.whole:
-        problems += [
-            f"{one}: no mutant turns this red: {what}"
-            for one, what in matrix.unproven
-            if (one, what) not in matrix.known
-        ]
+        problems += [f"{one}: no mutant turns this red: {what}" for one, what in matrix.unproven]
     return problems
 
 

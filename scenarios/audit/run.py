@@ -116,12 +116,6 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
         names,
         progress.outcomes,
         whole=request.all_scenarios and request.all_mutants,
-        known=frozenset(
-            (scenario, what)
-            for family in {found.family for found in chosen.values()}
-            for scenario, checks in family.unproven.items()
-            for what in checks
-        ),
     )
     lost = sorted(map(str, set(pairs) - {outcome.pair for outcome in progress.outcomes}))
     write_json(folder / MATRIX, matrix.document())
@@ -288,8 +282,6 @@ def _say_summary(matrix: KillMatrix, lost: Sequence[str], folder: Path, took_s: 
         print(f"  {problem}")
     if len(matrix.problems) > UNPROVEN_SHOWN:
         print(f"  and {len(matrix.problems) - UNPROVEN_SHOWN} more, in {MATRIX}")
-    if matrix.whole and (left := matrix.known.intersection(matrix.unproven)):
-        print(f"  {len(left)} checks are known to be unproven (`unproven` of their family)")
     if matrix.problems or lost:
         print(
             "A check that no mutant turns red proves nothing: fix the scenario so that it "

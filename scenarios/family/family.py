@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,8 +58,6 @@ class Family:
     paced: frozenset[str] = frozenset()
     story: Story = field(default_factory=Story)
     live: Mapping[str, LiveNode] = field(default_factory=dict)  # by kind of node
-    # By scenario: checks that no mutant names yet. No others may be unproven.
-    unproven: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def targets(self) -> frozenset[str]:

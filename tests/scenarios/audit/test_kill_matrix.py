@@ -50,11 +50,10 @@ def matrix(
     *outcomes: PairResult,
     real: PairResult | None = None,
     whole: bool = True,
-    known: frozenset[tuple[str, str]] = frozenset(),
 ) -> KillMatrix:
     mutants = [Mutant(name, "Breaks <it>.", (), {"S1": ("who served",)}) for name in ("one", "two")]
     every = [real or outcome(REAL_PEER), *outcomes]
-    return kill_matrix(mutants, {"S1": "First"}, every, whole=whole, known=known)
+    return kill_matrix(mutants, {"S1": "First"}, every, whole=whole)
 
 
 def test_everything_proven() -> None:
@@ -78,13 +77,6 @@ def test_what_is_not_proven() -> None:
     ]
     part = matrix(outcome("one", "who served"), outcome("two", "who served"), whole=False)
     assert list(part.problems) == []
-
-
-def test_what_is_known_to_be_unproven_is_no_failure() -> None:
-    known = frozenset([("S1", "size")])
-    lacking = matrix(outcome("one", "who served"), outcome("two", "who served"), known=known)
-    assert lacking.unproven == [("every", "always: tidy"), ("S1", "size")]
-    assert list(lacking.problems) == ["every: no mutant turns this red: always: tidy"]
 
 
 def test_only_a_kill_proves_anything() -> None:

@@ -62,17 +62,6 @@ def test_mutants_name_scenarios_and_checks_that_there_are() -> None:
             assert not unknown, f"{mutant.name} names always-on checks that are none: {unknown}"
 
 
-def test_what_a_mutant_names_is_not_called_unproven() -> None:
-    meant = {(one, what) for mutant in EVERY for one, c in mutant.noticed_by.items() for what in c}
-    called = {
-        (one, what)
-        for family in every_family()
-        for one, checks in family.unproven.items()
-        for what in checks
-    }
-    assert not called & meant, f"Strike these off `unproven`: {sorted(called & meant)}"
-
-
 def test_every_always_on_check_has_a_mutant() -> None:
     meant = {what for one in EVERY for checks in one.noticed_by.values() for what in checks}
     assert not ALWAYS - meant, f"No mutant is meant to turn red {sorted(ALWAYS - meant)}: {HOW}."
