@@ -23,6 +23,8 @@ PROGRESS_S = 0.5
 HAVING_S = 0.25
 LARGE_BYTES = 8 << 20  # of which progress is told, to people and to peers
 
+PAUSED = "paused"
+
 # Ends of a fetch after which what came is of no use, or has to make room.
 _USELESS = {GONE, "outdated", NO_SPACE, "write-failed"}
 
@@ -123,6 +125,8 @@ class Fetcher:
         with sources.lock:
             failed, sources.failed = sources.failed, []
             failed += [(job, *why) for job, why in sources.plan.orphans()]
+            if self._folder.paused:
+                failed += [(job, PAUSED, "Nothing is fetched.") for job in sources.plan.jobs]
             found = []
             for job, code, reason in failed:
                 incoming = sources.incomings.pop(job, None)
@@ -136,7 +140,7 @@ class Fetcher:
         return bool(found)
 
     def _tell_failure(self, job: Job, code: str, reason: str) -> None:
-        if code != "outdated":
+        if code not in ("outdated", PAUSED):
             self._put_off(job.entry.path, SOON_S if code == GONE else RETRY_S)
         if job.begun:
             self._output.emit(

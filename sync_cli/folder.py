@@ -300,7 +300,7 @@ class Folder:
         return self._site.paused
 
     def pause(self) -> None:
-        """Fetch and apply nothing until `resume`."""
+        """Need nothing, and apply nothing of others, until `resume`."""
         self._site.paused = True
 
     def resume(self) -> None:

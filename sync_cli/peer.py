@@ -130,6 +130,7 @@ class Peer(Owner):
                 return await self._wait_in_step(command.timeout_ms)
             case messages.Pause():
                 self._folder.pause()
+                self._fetcher.wake()
                 return Empty()
             case messages.Resume():
                 return await self._resume()

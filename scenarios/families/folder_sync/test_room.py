@@ -10,6 +10,7 @@ from scenarios.families.folder_sync.folders import OWN, Made, Sparse
 from scenarios.families.folder_sync.peers import Peer
 from scenarios.families.folder_sync.specs import peer
 from scenarios.families.folder_sync.sync import Sync
+from scenarios.families.folder_sync.watch import until
 
 MIB = 1 << 20
 LONG_S = 60.0
@@ -31,9 +32,11 @@ def disk_full(sync: Sync) -> None:
     # No holes, which would take no room.
     alpha.save("large", Sparse(104 * MIB, tuple((n * MIB, b"x") for n in range(104))))
     low = window.wait_event("low-space", timeout=LONG_S)
-    small.node.request("pause")  # where a write has to fail, it is tried again and again
-    sync.check.equal("what is there when it is full", _held(small), {"first"})
-    small.node.request("resume")
+    # Where a write has to fail, it is tried again and again: there is nothing of it in between.
+    held, _ = until(
+        sync.scene, small.mount.host, lambda: _held(small), {"first"}.__eq__, timeout=LONG_S
+    )
+    sync.check.equal("what is there when it is full", held, {"first"})
     alpha.delete("first")
     alpha.save("large", Made(28 * MIB, "F22 smaller"))  # more than there was room for at first
     window.wait_event("fetch-finished", path="large", timeout=LONG_S)

@@ -151,6 +151,7 @@ MUTANTS = (
             ),
         ),
         noticed_by={"F22": ("what is there when it is full",)},
+        hurry=0.2,
     ),
     Mutant(
         name="gives-up-for-ever",
