@@ -2,10 +2,14 @@
 
 # ruff: noqa: D103 - the mark of a scenario says what it is and what it proves
 
+from functools import partial
+
 from scenarios.core.scenario import scenario
 from scenarios.families.folder_sync.folders import Text, files_of, sha256_of
+from scenarios.families.folder_sync.peers import Peer
 from scenarios.families.folder_sync.specs import peer
 from scenarios.families.folder_sync.sync import Sync
+from scenarios.families.folder_sync.watch import until
 
 SOON_S = 15.0
 EARLIER, LATER = 1_700_000_000, 1_700_000_100
@@ -22,6 +26,8 @@ def trackers_lost(sync: Sync) -> None:
     alpha.write("frozen.txt", "while it is frozen")
     sync.all_become([bravo, charlie], alpha.now(), "while it is frozen")
     sync.the_tracker.node.thaw()
+    for one in peers:  # on a slow machine, it may have been given up meanwhile
+        until(sync.scene, one.folder, partial(_tracker, one), "connected".__eq__, SOON_S)
     windows = [one.window() for one in peers]
     sync.the_tracker.node.kill()
     for window in windows:
@@ -41,6 +47,11 @@ def trackers_lost(sync: Sync) -> None:
     alpha.write("never.txt", "when it never comes back")
     charlie = sync.restart(charlie)
     sync.all_become([charlie, bravo], alpha.now(), "when it never comes back", SOON_S)
+
+
+def _tracker(one: Peer) -> object:
+    """Return what a peer says of its connection to the tracker."""
+    return one.status()["tracker"]
 
 
 @scenario(
