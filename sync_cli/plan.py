@@ -78,8 +78,9 @@ class Plan:
         """Forget a job, done or given up."""
         self._jobs.pop(job, None)
         self._open.pop(job, None)
-        if not any(one.entry.hash == job.entry.hash for one in self._jobs):
-            self._partial.pop(job.entry.hash, None)
+        content = job.entry.hash
+        if content in self._partial and all(one.entry.hash != content for one in self._jobs):
+            del self._partial[content]
 
     def set_partial(self, peer_id: str, content: bytes, blocks: Collection[int]) -> None:
         """Note which blocks of a content a peer has; only contents that run here are noted."""
