@@ -79,6 +79,7 @@ def times(root: Path) -> dict[str, int]:
     "two cases, 255 bytes long and 64 folders deep; empty files and files that end at a block: "
     "everything arrives, byte for byte, with executable bits and times, in one chunk per file; "
     "the copy agrees with the original when a third peer downloads from both",
+    timeout_s=240,  # two downloads may take FINISHES_WITHIN_S each
 )
 def odd_files(lan: Lan) -> None:
     source, client, third = lan.start(
