@@ -9,7 +9,7 @@ from scenarios.command.options import AddParser
 from scenarios.family.discovery import discover
 from scenarios.family.family import Family
 from scenarios.results import matrix
-from scenarios.results.results import read_results
+from scenarios.results.results import named_run, read_results
 from scenarios.results.summary import log_row
 from scenarios.running.run import PASSED, RUNS
 
@@ -35,7 +35,7 @@ def carry_out(options: argparse.Namespace, families: Iterable[Family], root: Pat
         old = matrix.PATH.read_text(encoding="utf-8") if matrix.PATH.exists() else ""
         text = matrix.with_matrix(old, found, mutants)
         if options.log:
-            text = matrix.with_log(text, log_row(read_results(root / RUNS / options.log)))
+            text = matrix.with_log(text, log_row(read_results(named_run(root / RUNS, options.log))))
         matrix.PATH.write_text(text, encoding="utf-8")
     else:
         print(matrix.sections(found, mutants))

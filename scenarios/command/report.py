@@ -7,7 +7,7 @@ from pathlib import Path
 from scenarios.command.options import AddParser
 from scenarios.family.family import Family
 from scenarios.report.writing import write_report
-from scenarios.results.results import LATEST, REPORT, TRACE
+from scenarios.results.results import LATEST, REPORT, TRACE, named_run
 from scenarios.running.run import PASSED, RUNS
 
 _ABOUT = f"""\
@@ -27,6 +27,5 @@ def add_parser(add: AddParser) -> None:
 
 def carry_out(options: argparse.Namespace, _families: Iterable[Family], root: Path) -> int:
     """Write both files, and print the path of the report."""
-    named = root / RUNS / options.run
-    print(write_report((named if named.is_dir() else Path(options.run)).resolve()))
+    print(write_report(named_run(root / RUNS, options.run).resolve()))
     return PASSED

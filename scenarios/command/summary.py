@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scenarios.command.options import AddParser
 from scenarios.family.family import Family
-from scenarios.results.results import LATEST, read_results
+from scenarios.results.results import LATEST, named_run, read_results
 from scenarios.results.summary import runs_since, summary
 from scenarios.running.run import PASSED, RUNS
 
@@ -19,8 +19,9 @@ def add_parser(add: AddParser) -> None:
         "with its text, the slowest.",
     )  # fmt: skip
     page.add_argument(
-        "runs", nargs="*", metavar="RUN", help=f"names of folders in runs/ (default: {LATEST})"
-    )
+        "runs", nargs="*", metavar="RUN",
+        help=f"folders, or names of some in runs/ (default: {LATEST})",
+    )  # fmt: skip
     page.add_argument(
         "--since", type=float, metavar="SECONDS", help="all runs started since then (Unix time)"
     )
@@ -28,7 +29,7 @@ def add_parser(add: AddParser) -> None:
 
 def carry_out(options: argparse.Namespace, _families: Iterable[Family], root: Path) -> int:
     """Print it."""
-    folders = [root / RUNS / run for run in options.runs]
+    folders = [named_run(root / RUNS, run) for run in options.runs]
     if options.since is not None:
         folders += runs_since(root / RUNS, options.since)
     elif not folders:

@@ -18,7 +18,7 @@ from scenarios.core.printable import printable
 from scenarios.core.scene import SCENARIO_FILE, file_stem
 from scenarios.core.words import Words
 from scenarios.family.family import Family
-from scenarios.results.results import LATEST
+from scenarios.results.results import LATEST, named_run
 
 _VARYING = frozenset(["seq", "ts"])  # in every message; the family names the others
 _PORT = re.compile(r"(<[^<>]+>):\d+")
@@ -91,12 +91,12 @@ def read_turn(folder: Path, family: Family) -> dict[str, list[Said]]:
 
 
 def turn_folder(runs: Path, run: str, scenario_id: str) -> Path:
-    """Return the folder of a turn, given as a run's name or `latest`, with :TURN if repeated.
+    """Return the folder of a turn, given as a run's name, `latest` or path, with :TURN if repeated.
 
     Raises CompareError.
     """
     name, _, turn = run.partition(":")
-    folder = runs / name / scenario_id
+    folder = named_run(runs, name) / scenario_id
     if not folder.is_dir():
         kept = sorted(path.parent.name for path in runs.glob(f"[0-9]*/{scenario_id}"))
         raise CompareError(

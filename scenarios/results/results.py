@@ -198,6 +198,12 @@ def write_results(
     return run
 
 
+def named_run(runs: Path, name: str) -> Path:
+    """Return the folder of a run: by its name in ``runs``, or else by its path."""
+    inside = runs / name
+    return inside if inside.is_dir() else Path(name)
+
+
 def read_results(run: Path) -> RunResults:
     """Read results.json. Raises NoResultsError if it is missing or invalid."""
     path = run / "results.json"

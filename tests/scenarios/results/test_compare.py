@@ -130,6 +130,8 @@ def test_which_run_and_which_turn(tmp_path: Path) -> None:
     (tmp_path / "20260102-x" / "S7").mkdir(parents=True)
     assert turn_folder(tmp_path, "20260102-x", "S7") == tmp_path / "20260102-x" / "S7"
     assert turn_folder(tmp_path, "20260101-x:2", "S7").name == "2"
+    by_path = f"{tmp_path / '20260101-x'}:2"
+    assert turn_folder(tmp_path, by_path, "S7") == tmp_path / "20260101-x" / "S7" / "2"
     for run, complaint in (("20260101-x", "say which"), ("gone", "20260101-x, 20260102-x")):
         with pytest.raises(CompareError, match=complaint):
             turn_folder(tmp_path, run, "S7")

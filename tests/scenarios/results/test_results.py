@@ -9,6 +9,7 @@ from scenarios.results.results import (
     NoResultsError,
     RunInfo,
     ScenarioResult,
+    named_run,
     new_run_folder,
     read_results,
     write_results,
@@ -64,3 +65,11 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text("{}")
     with pytest.raises(NoResultsError, match="cannot be read"):
         read_results(tmp_path)
+
+
+def test_a_run_is_named_or_a_path(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    (runs / "one").mkdir(parents=True)
+    for named in ("one", str(runs / "one")):
+        assert named_run(runs, named) == runs / "one"
+    assert named_run(runs, "elsewhere/two") == Path("elsewhere/two")
