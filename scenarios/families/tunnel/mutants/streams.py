@@ -251,6 +251,7 @@ MUTANTS = (
         edits=(
             Edit("link.py", old="MAX_WAITING_OUT = 128 << 10", new="MAX_WAITING_OUT = 8 << 20"),
             Edit("link.py", old="MAX_UNSENT = 128 << 10", new="MAX_UNSENT = 8 << 20"),
+            Edit("credit.py", old="WORKING_CREDIT = 4 << 20", new="WORKING_CREDIT = 12 << 20"),
         ),
         noticed_by={"T63": ("times the idle round trip",)},
     ),
