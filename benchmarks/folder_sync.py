@@ -27,17 +27,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 from benchmarks.compare.host import used
 from benchmarks.folder_sync_others import OTHERS, RSYNC, SYNCTHING, Side
-from benchmarks.measuring import add_out, add_size, in_turns, lan, parser_of, timed
+from benchmarks.measuring import add_out, add_size, in_turns, lan, parser_of, processes, timed
 from benchmarks.results import Columns, Found, Target, write
-from scenarios.core.backends.process import ProcessBackend
-from scenarios.core.label import own_label
-from scenarios.core.session import Session
 from scenarios.core.window import Window
 from scenarios.families.folder_sync.family import FAMILY
 from scenarios.families.folder_sync.peers import Peer
@@ -247,11 +244,7 @@ def edited(side: Side) -> float:
 @contextmanager
 def started(folder: Path) -> Iterator[Sync]:
     """Yield what starts trackers and peers as processes; end them afterwards."""
-    backend = ProcessBackend(own_label("benchmark"))
-    with (
-        closing(backend),
-        Session(backend, folder / "log", words=FAMILY.words) as session,
-    ):
+    with processes(folder, FAMILY) as session:
         yield Sync(session, folder / "work", SYNC_PROGRAM.program(), full_length=False)
 
 

@@ -3,7 +3,6 @@
 Each is there or raises NotHere; then it is two folders, and what carries changes from one over.
 """
 
-import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -81,7 +80,6 @@ def rsync(stack: ExitStack, folder: Path) -> Side:
 def two_folders(folder: Path) -> tuple[Path, Path]:
     """Make both."""
     made = folder / "source" / "folder", folder / "target" / "folder"
-    shutil.rmtree(folder, ignore_errors=True)
     for each in made:
         each.mkdir(parents=True)
     return made

@@ -10,7 +10,9 @@ from pathlib import Path
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.label import own_label
 from scenarios.core.session import Session
+from scenarios.families.lan_spread.family import FAMILY as LAN
 from scenarios.families.lan_spread.lan import Lan
+from scenarios.family.family import Family
 
 SMALL = 20.0  # below it, a table has decimals
 
@@ -38,13 +40,20 @@ def add_out(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 @contextmanager
+def processes(folder: Path, family: Family) -> Iterator[Session]:
+    """Yield what starts nodes of a family as processes; end them afterwards."""
+    with (
+        closing(ProcessBackend(own_label("benchmark"))) as backend,
+        Session(backend, folder / "log", words=family.words) as session,
+    ):
+        yield session
+
+
+@contextmanager
 def lan(folder: Path) -> Iterator[Lan]:
     """Yield a LAN whose peers are processes with games below ``folder``; end them afterwards."""
-    backend = ProcessBackend(own_label("benchmark"))
-    with closing(backend), Session(backend, folder / "log") as session:
-        made = Lan(session, folder)
-        with closing(made):
-            yield made
+    with processes(folder, LAN) as session, closing(Lan(session, folder)) as made:
+        yield made
 
 
 def in_turns(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

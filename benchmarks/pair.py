@@ -22,18 +22,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 from benchmarks.foreign import quiet
-from benchmarks.measuring import add_out, add_size, in_turns, parser_of, timed
+from benchmarks.measuring import add_out, add_size, in_turns, parser_of, processes, timed
 from benchmarks.pair_others import openssl, sshfs, wormhole
 from benchmarks.results import Found, Target, write
 from scenarios.core.backends.base import Capability
-from scenarios.core.backends.process import ProcessBackend
-from scenarios.core.label import own_label
-from scenarios.core.session import Session
 from scenarios.families.pair.family import FAMILY
 from scenarios.families.pair.pair import NAMES, Pair
 from scenarios.families.pair.programs import PAIR_PROGRAM
@@ -128,12 +125,8 @@ def measure_far(folder: Path, mib: int, rounds: int, found: Found) -> None:
 @contextmanager
 def started(folder: Path) -> Iterator[tuple[Pair, bool]]:
     """Yield a pair that has yet to be started, and whether it may mount; end it afterwards."""
-    backend = ProcessBackend(own_label("benchmark"))
-    with (
-        closing(backend),
-        Session(backend, folder / "log", words=FAMILY.words) as session,
-    ):
-        mounts = Capability.FUSE in backend.capabilities
+    with processes(folder, FAMILY) as session:
+        mounts = Capability.FUSE in session.backend.capabilities
         yield Pair(session, PAIR_PROGRAM.program(), folder / "work"), mounts
 
 
