@@ -5,6 +5,7 @@ import os
 import random
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -136,21 +137,26 @@ def sha256_of(data: bytes) -> str:
 def state(root: Path) -> State:
     """Return all that is in a folder, by name; links are not followed.
 
-    Names that are no UTF-8 have surrogates, as `os.fsdecode` gives them.
+    Names that are no UTF-8 have surrogates, as `os.fsdecode` gives them. What goes away meanwhile
+    is left out. Raises FileNotFoundError if the folder itself does not exist.
     """
     found: State = {}
     folders = [""]
     while folders:
         folder = folders.pop()
-        with os.scandir(root / folder) as children:
-            for child in children:
-                name = f"{folder}/{child.name}" if folder else child.name
-                if name == OWN:
-                    continue
-                try:
-                    found[name] = _entry(Path(child.path))
-                except FileNotFoundError:
-                    continue  # gone while it was looked at
+        try:
+            children = [child.name for child in (root / folder).iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            if not folder:
+                raise
+            del found[folder]
+            continue
+        for child in children:
+            name = f"{folder}/{child}" if folder else child
+            if name == OWN:
+                continue
+            with suppress(FileNotFoundError):
+                found[name] = _entry(root / name)
                 if found[name].kind == "folder":
                     folders.append(name)
     return dict(sorted(found.items()))
@@ -164,10 +170,11 @@ def shape(root: Path) -> State:
         if str(relative) == "." and OWN in folders:
             folders.remove(OWN)
         for name in (*folders, *files):
-            status = (Path(parent) / name).lstat()
-            kind = "folder" if stat.S_ISDIR(status.st_mode) else "file"
-            size = 0 if kind == "folder" else status.st_size
-            found[str(relative / name)] = Entry(kind, size)
+            with suppress(FileNotFoundError):
+                status = (Path(parent) / name).lstat()
+                kind = "folder" if stat.S_ISDIR(status.st_mode) else "file"
+                size = 0 if kind == "folder" else status.st_size
+                found[str(relative / name)] = Entry(kind, size)
     return found
 
 

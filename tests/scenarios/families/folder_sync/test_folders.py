@@ -39,6 +39,26 @@ def test_a_state_tells_all_kinds(tmp_path: Path) -> None:
     assert folders.differences(state, state) == []
 
 
+def test_what_goes_while_it_is_looked_at_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders.fill(tmp_path, {"gone": FOLDER, "file": "", "stays/b": "", "swapped": FOLDER})
+    entry = folders._entry
+
+    def slow(path: Path) -> folders.Entry:
+        seen = entry(path)
+        if path.name in ("gone", "swapped"):
+            path.rmdir()
+        if path.name == "swapped":
+            path.write_text("a file now")
+        return seen
+
+    monkeypatch.setattr(folders, "_entry", slow)
+    assert sorted(folders.state(tmp_path)) == ["file", "stays", "stays/b"]
+    with pytest.raises(FileNotFoundError):
+        folders.state(tmp_path / "gone")
+
+
 def test_differences_are_told(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     folders.fill(one, {"same": Text(b"x", mtime=1), "more": "", "other": "1"})
