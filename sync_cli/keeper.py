@@ -33,6 +33,35 @@ _MOST_EXPIRE_S = 3600.0
 _T = TypeVar("_T")
 
 
+class Retries:
+    """When to look again at each path that was not still, later each time."""
+
+    def __init__(self) -> None:
+        self._retries: dict[bytes, tuple[float, float]] = {}  # when, and how long after that
+
+    def set_paths(self, paths: Collection[bytes], now: float) -> None:
+        """Set which paths are not still; times are of the loop's clock, in seconds."""
+        first = now + _GATHER_S, 2 * _GATHER_S
+        self._retries = {path: self._retries.get(path, first) for path in paths}
+
+    def take_due(self, now: float) -> set[bytes]:
+        """Return the paths to look at now, which those that stay are after twice as long."""
+        due = {path for path, (at, _) in self._retries.items() if at <= now}
+        for path in due:
+            _, pause = self._retries[path]
+            self._retries[path] = now + pause, min(2 * pause, _LONGEST_RETRY_S)
+        return due
+
+    def next_at(self) -> float:
+        """Return when the next path is due; infinity if none is."""
+        return min((at for at, _ in self._retries.values()), default=float("inf"))
+
+    def forget(self, paths: Collection[bytes]) -> None:
+        """Begin anew with these, which have changed."""
+        for path in paths:
+            self._retries.pop(path, None)
+
+
 class Keeper:
     """Scans at start, when the system tells of changes, and now and then all of it."""
 
@@ -53,12 +82,12 @@ class Keeper:
         self._watched: Tree | None = None
         self._told_blind = False
         self._scan_cpu_s = 0.0
+        self._retries = Retries()
 
     async def run(self) -> None:
         """Run until cancelled."""
         loop = asyncio.get_running_loop()
         next_scan = next_expire = 0.0
-        retry_at, retry_s = float("inf"), _GATHER_S
         try:
             while True:
                 reachable = await self._in_thread(self._folder.is_reachable)
@@ -69,21 +98,16 @@ class Keeper:
                 if reachable and now >= next_scan:
                     await self._in_thread(self._scan_all)
                     next_scan = loop.time() + self._pause_s()
-                restless = await self._in_thread(self._folder.restless)
-                if not restless:
-                    retry_at, retry_s = float("inf"), _GATHER_S
-                elif retry_at == float("inf"):
-                    retry_at = now + retry_s
-                elif reachable and now >= retry_at:
-                    await self._in_thread(partial(self._scan_restless, restless))
-                    retry_s = min(retry_s * 2, _LONGEST_RETRY_S)
-                    retry_at = loop.time() + retry_s
+                retries = self._retries
+                retries.set_paths(await self._in_thread(self._folder.restless), now)
+                if reachable and (due := retries.take_due(now)):
+                    await self._in_thread(partial(self._scan_restless, due))
                     continue
-                if not reachable:
-                    next_scan = 0.0  # all may have changed when it is back
-                until = min(now + _LOOK_S, next_expire, retry_at)
+                until = min(now + _LOOK_S, next_expire)
                 if reachable:
-                    until = min(until, next_scan)
+                    until = min(until, next_scan, retries.next_at())
+                else:
+                    next_scan = 0.0  # all may have changed when it is back
                 if await self._changes_before(until):
                     await asyncio.sleep(_GATHER_S)
                     if await self._in_thread(self._scan_changes):
@@ -128,6 +152,7 @@ class Keeper:
             if changed is None:
                 return True
             if changed:
+                self._retries.forget(changed)
                 self._folder.scan(changed)
             self._folder.note_scanned()
         except (OSError, IndexTrouble) as error:

@@ -7,6 +7,7 @@ in the process that started the run.
 
 import fcntl
 import inspect
+import os
 import shutil
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
@@ -160,7 +161,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Hold a lock: shared, or exclusive for a scenario that measures.
 
     Outermost, so that no timeout includes waiting for it. Scenarios that measure are last in order,
-    so they wait for the rest, and only others of their kind wait for them.
+    so they wait for the rest, and only others of their kind wait for them. What the rest has
+    written is on the disk before, or a sync of theirs would wait for it.
     """
     info, variant = info_of(item), variant_of(item)
     if info is None:
@@ -168,6 +170,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     alone = info.measures or (variant is not None and variant.alone)
     with (item.config.stash[folder_key] / ".alone").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        if alone:
+            os.sync()
         return (yield)
 
 
