@@ -74,12 +74,13 @@ peer-cli-clean *options: venv
 peer-cli-matrix *options: venv
     @{{ python }} -m scenarios matrix --write "$@"
 
-# Run everything: lint, unit tests, the audit, and all scenarios, as processes and (with an engine) in Docker.
+# Run everything: lint, unit tests, the audit, which runs all scenarios as processes too, and (with an engine) Docker.
 [group('project')]
 [no-exit-message]
-test: lint unit
+test: lint
+    @{{ python }} -m pytest -n auto
     @{{ python }} -m scenarios audit --quiet
-    @{{ python }} -m scenarios run --backend all
+    @{{ python }} -m scenarios run
 
 # Measure downloads side by side: peers, bare sockets, curl, aria2, rsync, libtorrent; see --help.
 [group('project')]
