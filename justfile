@@ -78,7 +78,7 @@ peer-cli-matrix *options: venv
 [group('project')]
 [no-exit-message]
 test: lint
-    @{{ python }} -m pytest -n auto
+    @{{ python }} -m pytest -n 3
     @{{ python }} -m scenarios audit --quiet
     @{{ python }} -m scenarios run
 

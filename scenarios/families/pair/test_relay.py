@@ -86,14 +86,18 @@ def tokens_apart(pair: Pair) -> None:
 
 @scenario(
     "P37", name="Relay down, full, restarted, forgetful",
-    proves="a pair finds each other when the relay comes up, goes on without it, and again after a "
-    "restart in which it forgot everything; a full one is told of",
+    proves="one that is down or full is told of; a pair finds each other when the relay comes up, "
+    "goes on without it, and again after a restart in which it forgot everything",
 )  # fmt: skip
 def relay_down(pair: Pair) -> None:
-    pair.start(flags=QUICK, relay=("--max-entries", "1"), middle=True, join=False)
+    pair.start(flags=QUICK, middle=True, join=False)
+    pair.relay.kill()
     windows = [peer.window() for peer in pair.peers]
     for peer in pair.peers:
         peer.join(pair.relay_url)
+    for window in windows:
+        window.wait_event("connect-failed", code="relay-unreachable")
+    pair.start_relay(("--max-entries", "1"), again=True)
     told = pair.middle.everything()
     told.wait_event("asked", status=503, where=lambda one: "/register" in one.data["request"])
     pair.relay.kill()

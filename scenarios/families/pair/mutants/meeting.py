@@ -141,6 +141,24 @@ MUTANTS = (
         noticed_by={"P37": ("entry that nobody refreshes",)},
     ),
     Mutant(
+        name="says-nothing-of-a-dead-relay",
+        breaks="Does not tell that the relay cannot be reached.",
+        edits=(
+            Edit(
+                "rendezvous.py",
+                old="if str(error) != self._told:",
+                new='if str(error) != self._told and error.code != "relay-unreachable":',
+            ),
+            Edit(
+                "pairing.py",
+                old="self._emit(ConnectFailed(code=failure.code",
+                new='failure.code == "relay-unreachable" or self._emit('
+                "ConnectFailed(code=failure.code",
+            ),
+        ),
+        noticed_by={"P37": ("alpha: connect-failed",)},
+    ),
+    Mutant(
         name="lets-guess",
         breaks="The relay lets anybody guess tokens for a long time.",
         edits=(Edit("entries.py", old="MAX_MISSES = 20 ", new="MAX_MISSES = 2000 "),),
