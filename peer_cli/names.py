@@ -3,12 +3,11 @@
 `store.names` has the checks for every name from outside. In a game's root, some names are reserved.
 """
 
-import os
 import re
 import unicodedata
 from pathlib import Path, PurePosixPath
 
-from store.names import check_relative_path, resolve_inside, unsafe
+from store.names import Resolver, check_relative_path, unsafe
 
 RESERVED_NAMES = frozenset(
     {
@@ -64,11 +63,21 @@ def is_reserved(name: str) -> bool:
     return seen.casefold() in RESERVED_NAMES
 
 
+class ServedPaths:
+    """Finds the real paths of a game's files, for one pass (see `store.names.Resolver`)."""
+
+    def __init__(self, root: Path) -> None:
+        self._resolver = Resolver(root)
+
+    def resolve(self, relative: PurePosixPath) -> Path:
+        """See `resolve_served`."""
+        target = self._resolver.resolve(relative)
+        inside = target.relative_to(self._resolver.root)
+        if not inside.parts or is_reserved(inside.parts[0]):
+            raise unsafe(str(relative), "leads to what is never served")
+        return target
+
+
 def resolve_served(root: Path, relative: PurePosixPath) -> Path:
     """Like `resolve_inside` for a game's root, and rejects links to what is never served."""
-    real_root = Path(os.path.realpath(root))
-    target = resolve_inside(real_root, relative)
-    inside = target.relative_to(real_root)
-    if not inside.parts or is_reserved(inside.parts[0]):
-        raise unsafe(str(relative), "leads to what is never served")
-    return target
+    return ServedPaths(root).resolve(relative)

@@ -59,18 +59,37 @@ def check_relative_path(text: str) -> PurePosixPath:
     return PurePosixPath(text)
 
 
+class Resolver:
+    """Finds real paths below one root. It looks at each folder once, so it is for one pass only."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` may itself be a link."""
+        # Not Path.resolve, which up to Python 3.12 raises RuntimeError for a loop of links.
+        self.root = Path(os.path.realpath(root))
+        self._folders: dict[str, str] = {}
+
+    def resolve(self, relative: PurePosixPath) -> Path:
+        """See `resolve_inside`."""
+        folder, _, name = str(relative).rpartition("/")
+        real = self._folders.get(folder)
+        if real is None:
+            real = os.path.realpath(os.path.join(self.root, folder))  # noqa: PTH118 - as above
+            self._folders[folder] = real
+        target = Path(real, name)
+        if name == ".." or target.is_symlink():
+            target = Path(os.path.realpath(target))
+        if not target.is_relative_to(self.root):
+            raise unsafe(str(relative), "leaves its folder through a link")
+        return target
+
+
 def resolve_inside(root: Path, relative: PurePosixPath) -> Path:
     """Return the real path of `relative` below `root`: absolute, with every link followed.
 
-    The path need not exist. `root` may itself be a link. Raises UnsafeName when a link leads out of
-    `root`. Open the result with O_NOFOLLOW, in case someone replaces it with a link meanwhile.
+    The path need not exist. Raises UnsafeName when a link leads out of `root`. Open the result with
+    O_NOFOLLOW, in case someone replaces it with a link meanwhile.
     """
-    real_root = os.path.realpath(root)
-    # Not Path.resolve, which up to Python 3.12 raises RuntimeError for a loop of links.
-    target = Path(os.path.realpath(os.path.join(real_root, relative)))  # noqa: PTH118 - as above
-    if not target.is_relative_to(real_root):
-        raise unsafe(str(relative), "leaves its folder through a link")
-    return target
+    return Resolver(root).resolve(relative)
 
 
 def unsafe(text: str, broken_rule: str) -> UnsafeName:

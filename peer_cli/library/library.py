@@ -11,7 +11,7 @@ import msgspec
 from peer_cli import messages
 from peer_cli.library import scan
 from peer_cli.library.index import ContentIndex, UnreadableBlock, try_block
-from peer_cli.names import check_served_path, resolve_served
+from peer_cli.names import ServedPaths, check_served_path
 from peer_cli.network import wire
 
 FILE_WORK = 64 << 10
@@ -126,8 +126,9 @@ class Library:
             on_progress(done, total)
 
         files: list[wire.File] = []
+        paths = ServedPaths(root)
         for file in served:
-            path = resolve_served(root, check_served_path(file.relative_path))
+            path = paths.resolve(check_served_path(file.relative_path))
             try:
                 blocks = self._index.file_blocks(path, on_progress=progress)
             except UnreadableBlock as error:

@@ -26,7 +26,7 @@ from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.index import UnreadableBlock
 from peer_cli.library.library import Library
 from peer_cli.library.scan import LocalGame
-from peer_cli.names import check_served_path, resolve_served
+from peer_cli.names import ServedPaths, check_served_path, resolve_served
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, Question, Session
 from peer_cli.startup import report
@@ -102,16 +102,17 @@ def admit(game_id: str, catalog: Catalog, game: LocalGame | None, *, active: boo
 def check_ranges(root: Path, ranges: list[wire.Range]) -> None:
     """Check every range against the disk as it is now, each file once. Raises DeniedError."""
     sizes: dict[str, int] = {}
+    paths = ServedPaths(root)
     for wanted in ranges:
         if wanted.path not in sizes:
-            sizes[wanted.path] = _served_size(root, wanted.path)
+            sizes[wanted.path] = _served_size(paths, wanted.path)
         if wanted.offset + wanted.length > sizes[wanted.path]:
             raise DeniedError("bad-range", f"{wanted.path!r} has only {sizes[wanted.path]} bytes")
 
 
-def _served_size(root: Path, relative: str) -> int:
+def _served_size(paths: ServedPaths, relative: str) -> int:
     try:
-        file = resolve_served(root, check_served_path(relative)).stat(follow_symlinks=False)
+        file = paths.resolve(check_served_path(relative)).stat(follow_symlinks=False)
     except UnsafeName as error:
         raise DeniedError("bad-path", str(error)) from error
     except OSError as error:

@@ -201,6 +201,15 @@ def test_resolve_inside_refuses_links_that_leave(tmp_path: Path, target: str) ->
             resolve_inside(root, PurePosixPath(name))
 
 
+def test_resolve_inside_never_climbs(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "real").mkdir(parents=True)
+    assert resolve_inside(root, PurePosixPath("real/..")) == root
+    for name in ("..", "real/../.."):
+        with pytest.raises(UnsafeName):
+            resolve_inside(root, PurePosixPath(name))
+
+
 def test_resolve_inside_ends_for_links_in_a_circle(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")

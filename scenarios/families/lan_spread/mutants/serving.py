@@ -9,8 +9,8 @@ MUTANTS = (
         edits=(
             Edit(
                 "transfer/serve.py",
-                old="file = resolve_served(root, check_served_path(relative)).stat(",
-                new="file = (root / relative).stat(",
+                old="file = paths.resolve(check_served_path(relative)).stat(",
+                new="file = Path(paths._resolver.root, relative).stat(",
             ),
             Edit(
                 "transfer/serve.py",
@@ -35,9 +35,8 @@ MUTANTS = (
         edits=(
             Edit(
                 "names.py",
-                old="    target = resolve_inside(real_root, relative)\n",
-                new="    return Path(os.path.realpath(real_root / relative))\n"
-                "    target = resolve_inside(real_root, relative)\n",
+                old="        target = self._resolver.resolve(relative)\n",
+                new="        return (self._resolver.root / relative).resolve()\n",
             ),
         ),
         noticed_by={
