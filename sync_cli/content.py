@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from store.open_file import read_at
 from sync_cli.model import BLOCK_SIZE
 
 ZEROS = bytes(BLOCK_SIZE)
@@ -17,26 +18,6 @@ class Hashes(NamedTuple):
 
     whole: bytes
     blocks: bytes
-
-
-def read_at(descriptor: int, offset: int, buffer: memoryview) -> bool:
-    """Fill a buffer from a file; False if the file ends before. Raises OSError."""
-    filled = 0
-    while filled < len(buffer):
-        count = os.preadv(descriptor, [buffer[filled:]], offset + filled)
-        if count == 0:
-            return False
-        filled += count
-    return True
-
-
-def write_at(descriptor: int, offset: int, data: bytes | memoryview) -> None:
-    """Write all of the data into a file. Raises OSError."""
-    left = memoryview(data)
-    while left:
-        count = os.pwrite(descriptor, left, offset)
-        left = left[count:]
-        offset += count
 
 
 def block_hash(block: bytes | memoryview) -> bytes:

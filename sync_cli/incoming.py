@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from blake3 import blake3
 
-from sync_cli.content import ZEROS, ZEROS_HASH, block_hash, read_at, write_at
+from store.open_file import read_at, write_at
+from sync_cli.content import ZEROS, ZEROS_HASH, block_hash
 from sync_cli.index import Row
 from sync_cli.model import BLOCK_SIZE, Entry
 from sync_cli.tree import TEMPORARY, Stamp, Tree

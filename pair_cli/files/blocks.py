@@ -13,6 +13,8 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from store.open_file import read_at
+
 BLOCK_BYTES = 1 << 20
 HASH_BYTES = 32
 _ROOT_CONTEXT = "pair-cli 2026-11 root of block hashes"
@@ -116,32 +118,13 @@ def hash_file(path: Path) -> Hashed:
         os.close(descriptor)
 
 
-def fill(descriptor: int, offset: int, memory: memoryview) -> bool:
-    """Fill the memory from an open file; False if the file is too short. Raises OSError."""
-    filled = 0
-    while filled < len(memory):
-        count = os.preadv(descriptor, [memory[filled:]], offset + filled)
-        if count == 0:
-            return False
-        filled += count
-    return True
-
-
-def write_all(descriptor: int, offset: int, data: bytes | memoryview) -> None:
-    """Write everything at an offset of an open file. Raises OSError."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
-
-
 def _hash_blocks(descriptor: int, size: int) -> bytes | None:
     """Return the joined hashes, or None when the file is not `size` bytes long."""
     memory = memoryview(bytearray(min(size, BLOCK_BYTES)))
     hashes = bytearray()
     for index in range(block_count(size)):
         block = memory[: block_length(size, index)]
-        if not fill(descriptor, index * BLOCK_BYTES, block):
+        if not read_at(descriptor, index * BLOCK_BYTES, block):
             return None
         hashes += block_hash(block)
     return bytes(hashes)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headless.program import Emit
-from pair_cli.files.blocks import BLOCK_BYTES, block_length, write_all
+from pair_cli.files.blocks import BLOCK_BYTES, block_length
 from pair_cli.files.fetch import (
     LOST,
     FetchCancelled,
@@ -22,6 +22,7 @@ from pair_cli.files.pull_journal import PullJournal, PullRecord
 from pair_cli.files.target import NameClash, Part, is_there
 from pair_cli.files.tree import Entry, Tree
 from pair_cli.messages import PullBegin, PullFailed, PullFinished, PullProgress, PullRestarted
+from store.open_file import start_writing, write_at
 
 PROGRESS_INTERVAL_S = 0.5
 ASK_AGAIN_S = 1.0
@@ -177,7 +178,8 @@ class Worker:
             progress = _Progress(running, entry.size, self._emit)
 
             def take(index: int, block: memoryview) -> None:
-                write_all(part.descriptor, index * BLOCK_BYTES, block)
+                write_at(part.descriptor, index * BLOCK_BYTES, block)
+                start_writing(part.descriptor, index * BLOCK_BYTES, len(block))
                 progress.add(len(block))
 
             fetch_blocks(self._fetcher, entry, hashes, missing, take, running.cancelled)

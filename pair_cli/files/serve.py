@@ -10,13 +10,13 @@ from pair_cli.files.blocks import (
     HASH_BYTES,
     FileKeepsChanging,
     block_length,
-    fill,
     stamp_of,
 )
 from pair_cli.files.folder import SharedFolder
 from pair_cli.files.wire import BlockWanted, HashesWanted, ProtocolError, Refused, say
 from pair_cli.interfaces import Channel, ChannelClosed
 from store.names import UnsafeName
+from store.open_file import read_at
 
 THREADS = 2
 NUMBERS = 1 << 32
@@ -103,7 +103,7 @@ class Server:
                 if self._tree.holding(wanted.path, wanted.root) is None:
                     return None
             block = self._buffer()[: block_length(entry.size, wanted.index)]
-            return block if fill(descriptor, wanted.index * BLOCK_BYTES, block) else None
+            return block if read_at(descriptor, wanted.index * BLOCK_BYTES, block) else None
         finally:
             os.close(descriptor)
 

@@ -14,13 +14,13 @@ from pair_cli.files.blocks import (
     block_count,
     block_hash,
     block_length,
-    fill,
     hash_at,
     hash_file,
 )
 from pair_cli.files.tree import Entry
 from store.durable import sync_folder
 from store.names import MAX_PART_BYTES
+from store.open_file import read_at
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 _UNSUPPORTED = {errno.EPERM, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
@@ -86,7 +86,7 @@ class Part:
             length = block_length(size, index)
             held = (
                 index * BLOCK_BYTES + length <= there
-                and fill(self.descriptor, index * BLOCK_BYTES, memory[:length])
+                and read_at(self.descriptor, index * BLOCK_BYTES, memory[:length])
                 and block_hash(memory[:length]) == hash_at(hashes, index)
             )
             if not held:

@@ -12,11 +12,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from pair_cli.files.blocks import BLOCK_BYTES, block_count, hash_open_file, write_all
+from pair_cli.files.blocks import BLOCK_BYTES, block_count, hash_open_file
 from pair_cli.files.folder import SharedFolder
 from pair_cli.files.names import PRIVATE, disk_path
 from pair_cli.files.tree import Entry
 from pair_cli.mount.cache import BlockCache
+from store.open_file import write_at
 
 
 class OpenFile:
@@ -147,7 +148,7 @@ class OpenFiles:
         """Write to this side's file; the other's content becomes one first."""
         with file.lock:
             descriptor = self._for_writing(file)
-            write_all(descriptor, offset, data)
+            write_at(descriptor, offset, data)
         return len(data)
 
     def truncate(self, file: OpenFile, size: int) -> None:
@@ -200,7 +201,7 @@ class OpenFiles:
         hashes = self._cache.hashes(entry, time.monotonic())
         for index in range(block_count(entry.size)):
             block = self._cache.block(entry, hashes, index, time.monotonic(), ahead=True)
-            write_all(descriptor, index * BLOCK_BYTES, memoryview(block))
+            write_at(descriptor, index * BLOCK_BYTES, memoryview(block))
 
     def _take_place(self, file: OpenFile, place: Path) -> None:
         if file.gone:

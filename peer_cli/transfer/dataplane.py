@@ -333,14 +333,3 @@ def _pipe() -> tuple[int, int] | None:
     with contextlib.suppress(OSError):  # a user over the pipe quota gets 64 KiB
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return reading, writing
-
-
-def read_block(file: int, offset: int, buffer: memoryview) -> bool:
-    """Fill the buffer from an open file; False if the file is too short."""
-    filled = 0
-    while filled < len(buffer):
-        count = os.preadv(file, [buffer[filled:]], offset + filled)
-        if count == 0:
-            return False
-        filled += count
-    return True

@@ -33,7 +33,8 @@ from peer_cli.transfer.manifest import ManifestError
 from peer_cli.transfer.plan import Claims, Piece, Schedule
 from peer_cli.transfer.progress import reported_progress, throughput
 from peer_cli.transfer.staging import Staging
-from peer_cli.transfer.verify import Verifier, matches, start_writing
+from peer_cli.transfer.verify import Verifier, matches
+from store.open_file import start_writing
 
 BUSY_PATIENCE_S = 30.0
 BUSY_PAUSE_S = 0.5

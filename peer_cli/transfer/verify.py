@@ -5,9 +5,6 @@ receiving thread. What is verified is sent on its way to the disk at once; other
 the end of a download would have to wait for all of it.
 """
 
-import ctypes
-import functools
-import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,12 +12,12 @@ from types import TracebackType
 
 from blake3 import blake3
 
-from peer_cli.transfer.dataplane import StorageError, read_block
+from peer_cli.transfer.dataplane import StorageError
+from store.open_file import read_at
 
 # Blocks that may wait to be checked. A verifier that is slower than the network must hold it up.
 WAITING_BLOCKS = 3
 _PIECE_BYTES = 512 << 10  # hashed while it is in the processor's cache
-_START_WRITING = 2  # SYNC_FILE_RANGE_WRITE of sync_file_range(2)
 
 
 class Verifier:
@@ -70,25 +67,9 @@ def matches(file: int, offset: int, length: int, expected: bytes) -> bool:
     try:
         for start in range(offset, offset + length, _PIECE_BYTES):
             piece = buffer[: min(_PIECE_BYTES, offset + length - start)]
-            if not read_block(file, start, piece):
+            if not read_at(file, start, piece):
                 return False
             hasher.update(piece)
     except OSError as error:
         raise StorageError(error.strerror or str(error)) from error
     return hasher.digest() == expected
-
-
-def start_writing(file: int, offset: int, length: int) -> None:
-    """Let the system begin to write these bytes of an open file to the disk; does not wait.
-
-    Errors appear at the `fsync`, which must follow in any case.
-    """
-    if sys.platform == "linux":
-        _libc().sync_file_range(
-            file, ctypes.c_int64(offset), ctypes.c_int64(length), _START_WRITING
-        )
-
-
-@functools.cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None)

@@ -16,7 +16,6 @@ from peer_cli.transfer.dataplane import (
     StorageError,
     TransferCancelledError,
     TransferLostError,
-    read_block,
 )
 from peer_cli.transfer.records import RecordWriter
 from tests.peer_cli.transfer.dataplane_ends import DATA, KEY, LONG_S, SHORT_S, SIZE, attached
@@ -235,17 +234,3 @@ def test_a_write_error_is_trouble_of_this_side(
     ends[0].sendall(b"12345")
     with pytest.raises(StorageError):  # the file is open for reading only
         attached(ends[1]).receive_into_file(source, 0, 5)
-
-
-# --- read_block -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("offset", "length", "whole"),
-    [(0, SIZE, True), (SIZE - 5, 5, True), (SIZE - 5, 6, False), (SIZE, 1, False), (SIZE, 0, True)],
-)
-def test_reading_a_block_back(source: int, offset: int, length: int, whole: bool) -> None:
-    buffer = memoryview(bytearray(length))
-    assert read_block(source, offset, buffer) is whole
-    if whole:
-        assert bytes(buffer) == DATA[offset : offset + length]

@@ -9,9 +9,9 @@ MUTANTS = (
         edits=(
             Edit(
                 "files/pull.py",
-                old="                write_all(part.descriptor, index * BLOCK_BYTES, block)",
+                old="                write_at(part.descriptor, index * BLOCK_BYTES, block)",
                 new="                zeros = memoryview(bytes(len(block)))\n"
-                "                write_all(part.descriptor, index * BLOCK_BYTES, zeros)",
+                "                write_at(part.descriptor, index * BLOCK_BYTES, zeros)",
             ),
         ),
         noticed_by={

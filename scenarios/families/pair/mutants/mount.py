@@ -21,8 +21,8 @@ MUTANTS = (
         edits=(
             Edit(
                 "mount/open_files.py",
-                old="            write_all(descriptor, offset, data)\n",
-                new="            write_all(descriptor, offset, data[::-1])\n",
+                old="            write_at(descriptor, offset, data)\n",
+                new="            write_at(descriptor, offset, data[::-1])\n",
             ),
         ),
         noticed_by={

@@ -9,9 +9,9 @@ MUTANTS = (
         edits=(
             Edit(
                 "files/pull.py",
-                old="                write_all(part.descriptor, index",
+                old="                write_at(part.descriptor, index",
                 new="                block[0] ^= 1\n"
-                "                write_all(part.descriptor, index",
+                "                write_at(part.descriptor, index",
             ),
         ),
         noticed_by={
