@@ -140,12 +140,20 @@ class Connections:
         for task in self._tasks:
             task.cancel()
 
-    async def on_library(self, session: Session, games: list[wire.Game]) -> None:
-        """Take a peer's library (called by its session), rationed per address."""
-        async with self._library_turns.turn(session.addr.ip):
-            for peer in self._peers.update_library(session, games):
-                for one in list(peer.sessions):
-                    one.end_with("busy", "The libraries of all peers are too large together.")
+    def turn(self, session: Session, kind: str) -> contextlib.AbstractAsyncContextManager[None]:
+        """Ration libraries per address, and what may be one, before they are read.
+
+        So of each address only one takes memory besides those that are kept.
+        """
+        if kind not in ("library", ""):
+            return contextlib.nullcontext()
+        return self._library_turns.turn(session.addr.ip)
+
+    def on_library(self, session: Session, games: list[wire.Game]) -> None:
+        """Take a peer's library (called by its session)."""
+        for peer in self._peers.update_library(session, games):
+            for one in list(peer.sessions):
+                one.end_with("busy", "The libraries of all peers are too large together.")
 
     @contextlib.contextmanager
     def large_answer(self, session: Session) -> Iterator[None]:

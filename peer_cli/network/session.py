@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Literal, Protocol, TypeAlias, assert_never
 
 from headless.errors import CodedError
@@ -39,8 +39,12 @@ class DeniedError(CodedError):
 class SessionHandler(Protocol):
     """The callbacks of a session, always on the event loop."""
 
-    async def on_library(self, session: "Session", games: list[wire.Game]) -> None:
-        """The other side now advertises these games. The session reads on once this returns."""
+    def turn(self, session: "Session", kind: str) -> AbstractAsyncContextManager[None]:
+        """Return the turn in which a message whose type this is is read and taken."""
+        ...
+
+    def on_library(self, session: "Session", games: list[wire.Game]) -> None:
+        """The other side now advertises these games."""
 
     async def answer(self, session: "Session", question: Question) -> wire.Answer:
         """Answer a request. Raises DeniedError to deny it."""
@@ -169,13 +173,21 @@ class Session:
         pinger = asyncio.create_task(self._keep_alive(), name=f"ping {self.addr}")
         try:
             while self._end is None:
-                message = await wire.read_session_message(
-                    self._reader,
-                    manifest_due=lambda: bool(self._answers),
-                    heard=self._heartbeat.heard,
-                )
-                if message is not None:
-                    await self._take(message)
+                head = await wire.read_head(self._reader)
+                self._heartbeat.busy = True
+                async with self._handler.turn(self, head.kind):
+                    self._heartbeat.heard()
+                    self._heartbeat.busy = False
+                    if self.ended:
+                        break
+                    message = await wire.read_rest(
+                        self._reader,
+                        head,
+                        manifest_due=lambda: bool(self._answers),
+                        heard=self._heartbeat.heard,
+                    )
+                    if message is not None:
+                        self._take(message)
                 await self._rate.taken()
         except (EOFError, OSError, wire.WireError):
             self._end = self._end or "connection-lost"
@@ -212,10 +224,10 @@ class Session:
             print(f"peer-cli: the session with {self.addr} is ended: {reason}", file=sys.stderr)
         self.abort("timeout")
 
-    async def _take(self, message: wire.SessionMessage) -> None:
+    def _take(self, message: wire.SessionMessage) -> None:
         match message:
             case wire.Library():
-                await self._handler.on_library(self, message.games)
+                self._handler.on_library(self, message.games)
                 self.library_known.set()
             case wire.Goodbye():
                 self._end = "goodbye"

@@ -6,7 +6,7 @@ the network is bounded and decoded into these structs, or rejected with a WireEr
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -230,23 +230,37 @@ def fitting_games(games: list[Game]) -> list[Game]:
     return games
 
 
-async def read_session_message(
+class Head(NamedTuple):
+    """The beginning of a message of an open session: its type, "" if that does not come first."""
+
+    kind: str
+    start: bytes
+    left: int  # bytes
+
+
+async def read_head(reader: asyncio.StreamReader) -> Head:
+    """Read as much of a message as tells its type. Raises WireError, or EOFError at the end."""
+    length = int.from_bytes(await reader.readexactly(4), "big")
+    check_length(length, max(LARGER_FRAMES.values()))
+    start = await reader.readexactly(min(length, _HEAD_BYTES))
+    kind = _kind_of(start)
+    check_length(length, LARGER_FRAMES.get(kind, MAX_FRAME))
+    return Head(kind, start, length - len(start))
+
+
+async def read_rest(
     reader: asyncio.StreamReader,
+    head: Head,
     *,
     manifest_due: Callable[[], bool] = lambda: True,
     heard: Callable[[], None] = lambda: None,
 ) -> SessionMessage | None:
-    """Read one message of an open session; None for an unrequested manifest.
+    """Read the message that begins so; None for an unrequested manifest.
 
     Calls `heard` as bytes arrive. Raises WireError, or EOFError at the end.
     """
-    length = int.from_bytes(await reader.readexactly(4), "big")
-    check_length(length, max(LARGER_FRAMES.values()))
-    parts = [await reader.readexactly(min(length, _HEAD_BYTES))]
-    kind = _kind_of(parts[0])
-    check_length(length, LARGER_FRAMES.get(kind, MAX_FRAME))
-    wanted = kind != "manifest" or manifest_due()
-    left = length - len(parts[0])
+    parts, left = [head.start], head.left
+    wanted = head.kind != "manifest" or manifest_due()
     while left:
         heard()
         part = await reader.read(min(left, _PART_BYTES))

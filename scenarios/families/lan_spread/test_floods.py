@@ -1,4 +1,4 @@
-"""Floods of somebody whom a peer has let in, while others are served: S82, S90, S91, S96, S97."""
+"""Floods of those whom a peer has let in, while others are served."""
 
 # ruff: noqa: D103 - the mark of a scenario says what it is and what it proves
 
@@ -7,6 +7,7 @@ from statistics import median
 from scenarios.core.scenario import scenario
 from scenarios.families.lan_spread.games import File, catalog_version, game, made_game
 from scenarios.families.lan_spread.lan import Lan
+from scenarios.families.lan_spread.raw_client import advertised
 from scenarios.families.lan_spread.specs import peer
 from scenarios.families.lan_spread.streams import drains, outbound
 
@@ -159,7 +160,8 @@ def sessions_that_do_not_read(lan: Lan) -> None:
     if before is not None and after is not None:
         grown = after - before
         lan.check.true("its memory stays", grown <= 64 * MIB, f"{grown / MIB:.0f} MiB more")
-    lan.evidence(f"memory grew by {(after or 0) - (before or 0)} bytes; {download.told()}")
+    kept = [one["game_count"] for one in server.node.request("list-peers")["peers"]]
+    lan.evidence(f"memory grew by {(after or 0) - (before or 0)} bytes, {kept}; {download.told()}")
 
 
 MESSAGES = 90
@@ -191,3 +193,36 @@ def cheap_messages_of_many_sessions(lan: Lan) -> None:
     figures = f"{MESSAGES * SESSIONS} answers in {took:.1f} s"
     lan.check.true("all sessions share the rate", took >= AT_LEAST_S, figures)
     lan.evidence(f"{figures}; meanwhile {download.told()}")
+
+
+ADDRESSES = 5
+LIBRARIES = 8  # of each address
+ROWS = 10_000  # of each library: the most that one may have, and nearly what its frame holds
+
+
+@scenario(
+    "S103",
+    name="Large libraries of many",
+    proves=f"{ADDRESSES} addresses send {LIBRARIES} libraries each, all of {ROWS} games: "
+    "the peer takes at most 128 MiB of memory, those whose libraries are too much are "
+    "disconnected, the others stay, and another client downloads meanwhile",
+)
+def large_libraries_of_many(lan: Lan) -> None:
+    server, client = lan.start(peer("server", "fixture-alpha", launched=True), peer("client"))
+    strangers = [lan.raw_client(f"stranger-{number}") for number in range(ADDRESSES)]
+    sessions = [raw.dial(server, fresh=True) for _ in range(LIBRARIES) for raw in strangers]
+    client.connect(server)
+    window = server.window()
+    for number, session in enumerate(sessions):
+        session.advertise(advertised(f"{number}-", times=ROWS))
+    download = client.download("ggoo", install=False)
+    download.finished()
+    window.wait_event("peer-disconnected", name="raw client", what="some are disconnected")
+    # A library may still make others too much, so count when all are taken.
+    for _ in range(2):
+        stay = sum(session.manifest_code("cod2") == "not-downloaded" for session in sessions)
+    memory = server.node.request("memory").get("bytes")
+    if memory is not None:
+        lan.check.between("bytes of its memory", memory, 0, 128 * MIB)
+    lan.check.between("sessions that stay", stay, ADDRESSES, len(sessions) // 2)
+    lan.evidence(f"{stay} sessions stay, at most {(memory or 0) >> 20} MiB; {download.told()}")

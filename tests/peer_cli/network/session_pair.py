@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 
 from network.address import Address
 from network.handshake import RemoteParty
@@ -26,13 +27,19 @@ class Handler:
 
     def __init__(self, answerer: Answerer | None = None) -> None:
         self.libraries: asyncio.Queue[list[wire.Game]] = asyncio.Queue()
+        self.turns = asyncio.Lock()  # hold it, and nothing more is read
+        self.turn_wanted = asyncio.Event()
         self._answerer = answerer
 
     @contextlib.contextmanager
     def large_answer(self, session: Session) -> Iterator[None]:
         yield
 
-    async def on_library(self, session: Session, games: list[wire.Game]) -> None:
+    def turn(self, session: Session, kind: str) -> AbstractAsyncContextManager[None]:
+        self.turn_wanted.set()
+        return self.turns
+
+    def on_library(self, session: Session, games: list[wire.Game]) -> None:
         self.libraries.put_nowait(games)
 
     async def answer(self, session: Session, question: Question) -> wire.Answer:
@@ -67,10 +74,14 @@ async def session_and_end(
             await asyncio.wait([running])
 
 
+async def read_message(reader: asyncio.StreamReader) -> wire.SessionMessage | None:
+    return await wire.read_rest(reader, await wire.read_head(reader))
+
+
 async def next_message(end: End) -> wire.SessionMessage:
     """The next message that is no ping."""
     while True:
-        message = await wire.read_session_message(end.reader)
+        message = await read_message(end.reader)
         assert message is not None
         if not isinstance(message, wire.Ping):
             return message

@@ -20,6 +20,7 @@ from tests.peer_cli.network.session_pair import (
     ask,
     manifest_question,
     next_message,
+    read_message,
     session_and_end,
     session_on,
 )
@@ -42,7 +43,7 @@ def test_a_library_is_handed_over_and_known_from_then_on() -> None:
 def test_a_session_pings_at_once() -> None:
     async def scenario() -> None:
         async with session_and_end() as (_, _, other, _):
-            assert await wire.read_session_message(other.reader) == wire.Ping()
+            assert await read_message(other.reader) == wire.Ping()
 
     run(scenario)
 

@@ -9,7 +9,13 @@ from network import heartbeat
 from network.message_rate import MessageRate
 from peer_cli.network import session as session_module
 from peer_cli.network import wire
-from tests.peer_cli.network.session_pair import GAME, ask, next_message, session_and_end
+from tests.peer_cli.network.session_pair import (
+    GAME,
+    ask,
+    next_message,
+    read_message,
+    session_and_end,
+)
 from tests.peer_cli.network.tls_pair import run
 
 
@@ -28,6 +34,35 @@ def test_silence_ends_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
     run(scenario)
 
 
+def test_what_waits_for_its_turn_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch, 0.1)
+
+    async def scenario() -> None:
+        async with session_and_end() as (session, _, other, handler):
+            async with handler.turns:
+                other.send(wire.Library(games=[GAME]))
+                await asyncio.sleep(0.3)  # three times the limit
+            assert await handler.libraries.get() == [GAME]
+            assert not session.ended
+
+    run(scenario)
+
+
+def test_a_session_that_is_cut_meanwhile_takes_nothing() -> None:
+    async def scenario() -> None:
+        async with session_and_end() as (session, running, other, handler):
+            async with handler.turns:
+                other.send(wire.Library(games=[GAME] * 5000))
+                await handler.turn_wanted.wait()
+                await asyncio.sleep(0.1)  # so that as much has come as is taken before it is read
+                session.abort("timeout")
+                await session.closed()
+            assert await running == "timeout"
+            assert handler.libraries.empty()
+
+    run(scenario)
+
+
 def test_pings_keep_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
     quick(monkeypatch, 0.5)
 
@@ -36,7 +71,7 @@ def test_pings_keep_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
         async with session_and_end() as (session, _, other, _):
             end = loop.time() + 0.7  # well over the limit
             while loop.time() < end:
-                await wire.read_session_message(other.reader)
+                await read_message(other.reader)
                 other.send(wire.Ping())
             assert not session.ended
 

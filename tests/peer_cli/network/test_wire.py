@@ -7,6 +7,7 @@ import pytest
 
 from peer_cli.library.scan import scan_game
 from peer_cli.network import wire
+from tests.peer_cli.network.session_pair import read_message
 from tests.peer_cli.network.tls_pair import run
 
 GAME = {
@@ -47,7 +48,7 @@ def read(data: bytes, *, handshake: bool = False) -> wire.HandshakeMessage | wir
         reader.feed_eof()
         if handshake:
             return (await wire.read_handshake_message(reader))[0]
-        message = await wire.read_session_message(reader)
+        message = await read_message(reader)
         assert message is not None
         return message
 
@@ -218,7 +219,7 @@ def test_random_bytes_are_never_more_than_a_wire_error() -> None:
             reader.feed_data(frame(bytes(payload)))
             reader.feed_eof()
             try:
-                await wire.read_session_message(reader)
+                await read_message(reader)
             except wire.WireError:
                 refused += 1
 

@@ -330,6 +330,42 @@ MUTANTS = (
         noticed_by={"S91": ("all sessions share the rate",)},
     ),
     Mutant(
+        name="keeps-any-library",
+        breaks="Keeps libraries of any size and number.",
+        edits=(
+            Edit(
+                "network/peers.py",
+                old="MAX_LIBRARY_BYTES = 32 << 20\nMAX_LIBRARY_BYTES_PER_ADDRESS = 8 << 20\n",
+                new="MAX_LIBRARY_BYTES = 32 << 30\nMAX_LIBRARY_BYTES_PER_ADDRESS = 8 << 30\n",
+            ),
+        ),
+        noticed_by={"S103": ("some are disconnected",)},
+    ),
+    Mutant(
+        name="keeps-too-many-libraries",
+        breaks="Keeps many libraries of each address, and of any number of addresses.",
+        edits=(
+            Edit(
+                "network/peers.py",
+                old="MAX_LIBRARY_BYTES = 32 << 20\nMAX_LIBRARY_BYTES_PER_ADDRESS = 8 << 20\n",
+                new="MAX_LIBRARY_BYTES = 32 << 30\nMAX_LIBRARY_BYTES_PER_ADDRESS = 24 << 20\n",
+            ),
+        ),
+        noticed_by={"S103": ("bytes of its memory",)},
+    ),
+    Mutant(
+        name="keeps-no-large-library",
+        breaks="Drops whoever has a large library.",
+        edits=(
+            Edit(
+                "network/peers.py",
+                old="MAX_LIBRARY_BYTES_PER_ADDRESS = 8 << 20\n",
+                new="MAX_LIBRARY_BYTES_PER_ADDRESS = 1 << 20\n",
+            ),
+        ),
+        noticed_by={"S103": ("sessions that stay",)},
+    ),
+    Mutant(
         name="waits-for-those-that-do-not-read",
         breaks="Never gives up on a peer that takes nothing of a large message.",
         edits=(Edit("network/session.py", old="UNREAD_LIMIT_S = 5.0", new="UNREAD_LIMIT_S = 1e6"),),

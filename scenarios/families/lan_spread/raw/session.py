@@ -75,7 +75,7 @@ class Session:
             unanswered: list[asyncio.Future[Any]] = [self.games, *self._answers.values()]
             for waiting in unanswered:
                 if not waiting.done():
-                    waiting.set_exception(Refused("session-lost", "The peer ended the session."))
+                    waiting.set_exception(_lost())
                     waiting.exception()  # marks it as retrieved, even if nothing awaits it
 
     def stop_reading(self) -> None:
@@ -98,6 +98,8 @@ class Session:
 
     async def ask(self, kind: str, **fields: Any) -> Message:
         """Send a request and return its answer. Raises Refused."""
+        if self.over:
+            raise _lost()
         request = next(self._requests)
         self._answers[request] = asyncio.get_running_loop().create_future()
         self._writer.write(frame({"type": kind, "request": request, **fields}))
@@ -132,3 +134,7 @@ class Session:
         while True:
             self.send({"type": "ping"})
             await asyncio.sleep(PING_EVERY_S)  # the protocol's interval
+
+
+def _lost() -> Refused:
+    return Refused("session-lost", "The peer ended the session.")
