@@ -1,4 +1,4 @@
-"""Stdin and stdout as other programs use them: S100 to S102."""
+"""Stdin and stdout as other programs use them: S100 to S102, S104."""
 
 # ruff: noqa: D103 - the decorator says what a scenario proves
 
@@ -143,3 +143,39 @@ def unread_stdout(lan: Lan) -> None:
     grown = after - before
     lan.check.between("bytes by which memory grows", grown, 0, GROWS_AT_MOST)
     lan.evidence(f"{COMMANDS} commands answered; at most {grown / MIB:.1f} MiB more memory")
+
+
+NEWS = 60
+TOLD_AT_MOST = NEWS // 2
+FILLS_STDOUT = 40  # replies that list so many games, together more than may wait
+
+
+@scenario(
+    "S104",
+    name="Unread news",
+    proves=f"Nobody reads a peer's stdout, much is waiting there, and another changes its library "
+    f"{NEWS} times: once stdout is read, the newest library is told, and of the older ones at most "
+    f"{TOLD_AT_MOST}",
+)
+def unread_news(lan: Lan) -> None:
+    (alpha,) = lan.start(peer("alpha", "fixture-alpha", launched=True))
+    session = lan.raw_client().dial(alpha)
+    window = alpha.window()
+    session.advertise({**GAME, "times": GAMES})
+    window.wait_event("remote-library-changed", game_count=GAMES)
+    alpha.node.request("stop-reading")
+    lan.step("fill stdout")
+    replies = [alpha.node.send("list-peers") for _ in range(FILLS_STDOUT)]
+    lan.step("news")
+    window = alpha.window()
+    for number in range(1, NEWS + 1):
+        session.advertise({**GAME, "times": GAMES + number})
+    session.manifest_code("css")  # it has taken all before it answers
+    lan.step("read on")
+    alpha.node.request("read-on")
+    for reply in replies:
+        reply.data()
+    newest = window.wait_event("remote-library-changed", game_count=GAMES + NEWS, what="the newest")
+    told = window.until(newest).events("remote-library-changed")
+    lan.check.between("older ones that are told", len(told), 0, TOLD_AT_MOST)
+    lan.evidence(f"{NEWS} libraries came, {len(told)} older ones were told")

@@ -56,6 +56,35 @@ MUTANTS = (
         noticed_by={"S102": ("bytes by which memory grows",)},
     ),
     Mutant(
+        name="tells-old-news",
+        breaks="Keeps every event while nobody reads stdout.",
+        edits=(
+            Edit(
+                "output.py",
+                old="time.time(), event.state()))",
+                new="time.time(), None))",
+                package="headless",
+            ),
+        ),
+        noticed_by={"S104": ("older ones that are told",)},
+    ),
+    Mutant(
+        name="tells-only-the-first",
+        breaks="Drops the newer of two events about a state while nobody reads stdout.",
+        edits=(
+            Edit(
+                "output.py",
+                old="        self._put(_Waiting(self._encode(event), event.event, time.time(), "
+                "event.state()))\n",
+                new="        if event.state() is None or event.state() not in self._newest:\n"
+                "            self._put(_Waiting(self._encode(event), event.event, time.time(), "
+                "event.state()))\n",
+                package="headless",
+            ),
+        ),
+        noticed_by={"S104": ("the newest",)},
+    ),
+    Mutant(
         name="forgets-whom-it-listed",
         breaks="Replies to list-peers with no peers after ten times.",
         edits=(
