@@ -91,6 +91,7 @@ class Session:
         self._request_ids = itertools.count(1)
         self._answers: dict[int, asyncio.Queue[wire.Answer | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._manifests_due = 0
         self._end: EndReason | None = None
 
     @property
@@ -146,6 +147,8 @@ class Session:
         asked = question(request)
         self.send(asked)
         hashes = isinstance(asked, wire.GetDigest)
+        large = isinstance(asked, wire.GetManifest)
+        self._manifests_due += large
         deadline, hashed, total = loop.time() + patience_s, 0, None
         try:
             while True:
@@ -166,6 +169,7 @@ class Session:
             kind = SessionLostError if total is None else NoAnswerError
             raise kind(f"{self.addr} did not answer for {patience_s:g} s") from None
         finally:
+            self._manifests_due -= large
             del self._answers[request]
 
     async def run(self) -> EndReason:
@@ -183,7 +187,7 @@ class Session:
                     message = await wire.read_rest(
                         self._reader,
                         head,
-                        manifest_due=lambda: bool(self._answers),
+                        manifest_due=lambda: self._manifests_due > 0,
                         heard=self._heartbeat.heard,
                     )
                     if message is not None:

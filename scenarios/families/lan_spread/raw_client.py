@@ -94,12 +94,14 @@ class RawClient:
         endless: str = "",
         hashes: Mapping[str, tuple[int, int]] | None = None,
         news: Sequence[tuple[int, int]] = (),
+        rows: int = 0,
     ) -> None:
         """Have files, or the entries of a stream, for whoever asks for a game.
 
         ``endless`` is the kind of a stream that makes no progress and never ends; ``hashes`` maps
         requests to the step and total of hashing that never ends, ``news`` are reports of how far
-        it has hashed before it answers (raw/commands.py).
+        it has hashed before it answers (raw/commands.py). With ``rows`` each answer is a manifest
+        of so many files.
         """
         self.node.request(
             "offer",
@@ -110,6 +112,7 @@ class RawClient:
             endless=endless,
             hashes=hashes or {},
             news=list(news),
+            rows=rows,
         )
 
     def is_asked(self, game_id: str) -> None:

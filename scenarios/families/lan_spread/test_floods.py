@@ -195,6 +195,33 @@ def cheap_messages_of_many_sessions(lan: Lan) -> None:
     lan.evidence(f"{figures}; meanwhile {download.told()}")
 
 
+SOURCES = 8
+FILES = 190_000  # nearly as many as a manifest may list
+
+
+@scenario(
+    "S105",
+    name="Manifests that nobody asked for",
+    proves=f"{SOURCES} sources answer every question with a manifest of {FILES} files: the peer "
+    "that asks takes at most 128 MiB of memory, and downloads from an honest one",
+)
+def manifests_that_nobody_asked_for(lan: Lan) -> None:
+    source, client = lan.start(
+        peer("source", [made_game("css", MIB, "honest")]), peer("client", launched=True)
+    )
+    for number in range(SOURCES):
+        raw = lan.raw_client(f"liar-{number}")
+        raw.offer("css", rows=FILES)
+        raw.dial(client).advertise(advertised("css", catalog_version("css")))
+    client.connect(source)
+    download = client.download("css", install=False)
+    download.finished()
+    memory = client.node.request("memory").get("bytes")
+    if memory is not None:
+        lan.check.between("bytes of its memory", memory, 0, 128 * MIB)
+    lan.evidence(f"at most {(memory or 0) >> 20} MiB; {download.told()}")
+
+
 ADDRESSES = 5
 LIBRARIES = 8  # of each address
 ROWS = 10_000  # of each library: the most that one may have, and nearly what its frame holds

@@ -9,6 +9,7 @@ from network import heartbeat
 from network.message_rate import MessageRate
 from peer_cli.network import session as session_module
 from peer_cli.network import wire
+from peer_cli.network.session import DeniedError, Question
 from tests.peer_cli.network.session_pair import (
     GAME,
     ask,
@@ -16,7 +17,7 @@ from tests.peer_cli.network.session_pair import (
     read_message,
     session_and_end,
 )
-from tests.peer_cli.network.tls_pair import run
+from tests.peer_cli.network.tls_pair import TIMEOUT_S, run
 
 
 def quick(monkeypatch: pytest.MonkeyPatch, silence_s: float) -> None:
@@ -172,6 +173,23 @@ def test_a_manifest_that_nobody_waits_for_is_not_kept() -> None:
             other.send(wire.Library(games=[]))
             assert await handler.libraries.get() == []
             assert not session.ended
+
+    run(scenario)
+
+
+def test_a_manifest_is_no_answer_to_another_question() -> None:
+    def question(request: int) -> Question:
+        return wire.GetDigest(request=request, game_id="g")
+
+    async def scenario() -> None:
+        async with session_and_end() as (session, _, other, _):
+            asking = asyncio.create_task(session.ask(question, TIMEOUT_S))
+            asked = await next_message(other)
+            assert isinstance(asked, wire.GetDigest)
+            other.send(msgspec.structs.replace(LARGE, request=asked.request))
+            other.send(wire.Denied(request=asked.request, code="no", reason="No."))
+            with pytest.raises(DeniedError):
+                await asking
 
     run(scenario)
 

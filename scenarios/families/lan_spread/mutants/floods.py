@@ -330,6 +330,18 @@ MUTANTS = (
         noticed_by={"S91": ("all sessions share the rate",)},
     ),
     Mutant(
+        name="takes-any-manifest",
+        breaks="Takes a manifest for an answer to any question.",
+        edits=(
+            Edit(
+                "network/session.py",
+                old="manifest_due=lambda: self._manifests_due > 0,",
+                new="manifest_due=lambda: bool(self._answers),",
+            ),
+        ),
+        noticed_by={"S105": ("bytes of its memory",)},
+    ),
+    Mutant(
         name="keeps-any-library",
         breaks="Keeps libraries of any size and number.",
         edits=(

@@ -177,6 +177,7 @@ class Client:
         endless: str = "",
         hashes: Mapping[str, tuple[int, int]] = MappingProxyType({}),
         news: Sequence[tuple[int, int]] = (),
+        rows: int = 0,
     ) -> Message:
         """Serve this to peers that request the game. Advertising it is a separate command."""
         self._source.offer(
@@ -188,6 +189,7 @@ class Client:
                 endless,
                 dict(hashes),
                 list(news),
+                rows,
             ),
         )
         return {}

@@ -23,7 +23,7 @@ authentic, and how they `begin` (hex) |
 seconds since `press`] |
 | `stop-reading` | `session` | |
 | `offer` | `game_id`, `version`, `files` (path to content in hex), `entries` [name, content], \
-`endless`, `hashes`, `news` | |
+`endless`, `hashes`, `news`, `rows` | |
 | `asked` | `game_id` | once a peer has asked for that |
 
 `hold` redeems the tickets and reads one byte per second from each. `press` sends requests of
@@ -31,7 +31,8 @@ one kind at once, without waiting for answers. A peer that requests an offered g
 `files` under these names, or `entries` as its stream; with `endless` (a kind of stream.ENDLESS) a
 stream that makes no progress and never ends. `hashes` maps requests (`get-digest`, `get-manifest`)
 to [step, total]: they get only messages that the files are being hashed, `step` bytes more each
-time. Before it sends its digest it sends `news`, [done, total] each, every half second.
+time. Before it sends its digest it sends `news`, [done, total] each, every half second. With
+`rows` it answers everything with a manifest of so many files.
 
 A denial by the peer becomes an error reply with the peer's code; `other-protocol` is the code if
 the other side answers, but not with a hello. When the client presents another peer's public key, it

@@ -31,6 +31,7 @@ class Offer:
     endless: str
     hashes: dict[str, tuple[int, int]]
     news: list[tuple[int, int]]
+    rows: int
 
     def manifest(self) -> list[dict[str, Any]]:
         """Return the files as a manifest lists them, in order."""
@@ -88,6 +89,8 @@ class Source:
         self._asked[game_id].set()
         told = {"request": request, "game_id": game_id, "version": offer.version}
         match question["type"]:
+            case _ if offer.rows:
+                session.send({"type": "manifest", **told, "files": _rows(offer.rows)})
             case kind if kind in offer.hashes:
                 news = self._hash(session, request, *offer.hashes[kind])
                 self._keep(asyncio.create_task(news))
@@ -139,6 +142,10 @@ class Source:
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _rows(count: int) -> list[dict[str, Any]]:
+    return [{"path": f"css/{number}", "size": 0, "blocks": []} for number in range(count)]
 
 
 def _blocks(content: bytes) -> list[bytes]:
