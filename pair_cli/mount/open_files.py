@@ -122,8 +122,11 @@ class OpenFiles:
 
     # --- content ------------------------------------------------------------------------------
 
-    def read(self, file: OpenFile, size: int, offset: int) -> bytes:
-        """Read; fewer bytes only at the end of the file. Raises OSError, FetchError."""
+    def read(self, file: OpenFile, size: int, offset: int) -> bytes | memoryview:
+        """Read; fewer bytes only at the end of the file. Raises OSError, FetchError.
+
+        What lies in one block of the other's is not copied.
+        """
         if file.descriptor is not None:
             return os.pread(file.descriptor, size, offset)
         entry = file.entry
@@ -140,7 +143,7 @@ class OpenFiles:
             block = self._cache.block(entry, file.hashes, index, began, ahead=ahead)
             file.next_index = index + 1
             stop = min(len(block), start + end - offset)
-            parts.append(bytes(memoryview(block)[start:stop]))
+            parts.append(memoryview(block)[start:stop])
             offset += stop - start
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -1,6 +1,7 @@
 """The operations of the mounted tree. Errors are OSError, UnsafeName and FetchError."""
 
 import contextlib
+import ctypes
 import errno
 import itertools
 import os
@@ -131,9 +132,14 @@ class TreeOperations(mfusepy.Operations):  # type: ignore[misc]
             return self.open(path, fi)
         return 0
 
-    def read(self, path: str | None, size: int, offset: int, fi: mfusepy.fuse_file_info) -> bytes:
+    def read(
+        self, path: str | None, size: int, offset: int, fi: mfusepy.fuse_file_info
+    ) -> "bytes | ctypes.Array[ctypes.c_char]":
         """Read; the other's content is verified before it is handed out."""
-        return self._files.read(self._files.get(fi.fh), size, offset)
+        data = self._files.read(self._files.get(fi.fh), size, offset)
+        if isinstance(data, bytes):
+            return data
+        return (ctypes.c_char * len(data)).from_buffer(data)
 
     def write(self, path: str | None, data: bytes, offset: int, fi: mfusepy.fuse_file_info) -> int:
         """Write to this side's copy."""

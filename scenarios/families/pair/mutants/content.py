@@ -40,7 +40,7 @@ MUTANTS = (
         edits=(
             Edit(
                 "mount/open_files.py",
-                old="parts.append(bytes(memoryview(block)[start:stop]))",
+                old="parts.append(memoryview(block)[start:stop])",
                 new="parts.append(bytes(stop - start))",
             ),
         ),
