@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
@@ -147,7 +147,13 @@ class Connections:
         """
         if kind not in ("library", ""):
             return contextlib.nullcontext()
-        return self._library_turns.turn(session.addr.ip)
+        return self._library_turn(session.addr.ip)
+
+    @contextlib.asynccontextmanager
+    async def _library_turn(self, ip: str) -> AsyncIterator[None]:
+        """Hold the turn of an address, which others of it wait for, no longer than one may take."""
+        async with self._library_turns.turn(ip), asyncio.timeout(LIBRARY_TIMEOUT_S):
+            yield
 
     def on_library(self, session: Session, games: list[wire.Game]) -> None:
         """Take a peer's library (called by its session)."""

@@ -14,6 +14,7 @@ from network.certificate import client_tls
 from peer_cli import messages
 from peer_cli.network import connections as connections_module
 from peer_cli.network import peers as peers_module
+from peer_cli.network import wire
 from tests.peer_cli.network.nodes import GAME, error_of, node
 from tests.peer_cli.network.tls_pair import make_party, run, tls_of
 
@@ -203,6 +204,28 @@ def test_who_breaks_the_rules_and_stays_is_cut(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with node(tmp_path, "ann") as ann:
             await asyncio.to_thread(stay, ann.address)
+
+    run(scenario)
+
+
+def test_a_library_that_does_not_come_whole_ends_its_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections_module, "LIBRARY_TIMEOUT_S", 0.3)
+    frame = wire.encode_frame(wire.Library(games=[GAME] * 1000))
+
+    async def scenario() -> None:
+        async with node(tmp_path, "ann") as ann, node(tmp_path, "ben") as ben:
+            session = await ben.connections.connect(ann.address)
+
+            async def drip() -> None:  # never silent
+                for start in range(0, len(frame), 10):
+                    session._outbox._writer.write(frame[start : start + 10])
+                    await asyncio.sleep(0.01)
+
+            dripping = asyncio.create_task(drip())
+            await ann.told(messages.PeerDisconnected)
+            dripping.cancel()
 
     run(scenario)
 
