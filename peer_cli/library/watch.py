@@ -52,10 +52,10 @@ async def watch_library(
     """Call `on_change` with the ids of the games that changed, until cancelled.
 
     The empty set means that anything may have changed: it comes when watching begins, every
-    `rescan_every` seconds, and when the games folder itself was replaced. An id may belong to a
-    deleted game, or to no game. Calls come on the event loop, at most a few per second. Changes
-    below a reserved name are ignored, except whether `local` exists. If the system cannot notify,
-    stderr gets one line, and everything is reported every 2 seconds.
+    `rescan_every` seconds, when there are new folders, and when the games folder was replaced. An
+    id may belong to a deleted game, or to no game. Calls come on the event loop, at most a few per
+    second. Changes below a reserved name are ignored, except whether `local` exists. If the system
+    cannot notify, stderr gets one line, and everything is reported every 2 seconds.
     """
     loop = asyncio.get_running_loop()
     stop = threading.Event()
@@ -163,15 +163,15 @@ class _Watcher:
         if isinstance(changes, set) and changes:
             if any(text == str(watch.base) and kind != _MODIFIED for kind, text in changes):
                 return None
-            if watch.outdated_by(changes):
-                # Open the new watch before the old one is read for the last time and dropped, so
-                # that no change is missed in between.
-                newer = _open_watch(self._games_dir)
-                changes |= _read_rest(watch.notify)
-                watch = newer
             games = changed_games(watch.base, changes)
             if games:
                 self._report(games)
+            if watch.outdated_by(changes):
+                newer = _open_watch(self._games_dir)
+                watch.notify.close()
+                # The old one may have been too late to tell what changed before the new one.
+                self._next_rescan = 0.0
+                watch = newer
         if time.monotonic() >= self._next_rescan:
             self._rescan()
         return watch
@@ -217,12 +217,6 @@ def _folders(base: Path) -> frozenset[str]:
         # An unreadable folder cannot be watched; the slow rescan notices when that changes.
         folders.update(map(str, look_through(root).folders))
     return frozenset(folders)
-
-
-def _read_rest(notify: "RustNotify") -> set[_Change]:
-    rest = notify.watch(1, 1, 1, None)
-    notify.close()
-    return rest if isinstance(rest, set) else set()
 
 
 def _identity(games_dir: Path) -> tuple[int, int]:
