@@ -166,7 +166,7 @@ def _proof(
     return ScenarioProof(
         scenario,
         name,
-        (real.crash or real.error or "; ".join(real.red)) if real else "",
+        real.failure if real else "",
         [one.outcome.pair.mutant for one in mine if one.verdict == "killed"],
         proofs("check"),
         proofs("wait"),

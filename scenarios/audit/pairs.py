@@ -34,6 +34,12 @@ class PairResult:
     skipped: str  # why it was not run, or empty
     duration_s: float
 
+    @property
+    def failure(self) -> str:
+        """Why a scenario that should pass did not, in one line; empty if it passed."""
+        red = [f"{what}: {' '.join(why.split())}" for what, why in self.red.items()]
+        return self.crash or "; ".join(red) or self.error
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:

@@ -230,8 +230,8 @@ class Progress:
     def _show(self, outcome: PairResult) -> None:
         pair = outcome.pair
         if pair.mutant == REAL_PEER:
-            if outcome.error or outcome.red:
-                self._line(outcome, "failed", "red", outcome.error or "; ".join(outcome.red))
+            if outcome.failure:
+                self._line(outcome, "failed", "red", outcome.failure)
             return
         intended = self.mutants[pair.mutant].noticed_by.get(pair.scenario, ())
         judged = judge(outcome, intended)
