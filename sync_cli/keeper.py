@@ -44,13 +44,15 @@ class Retries:
         first = now + _GATHER_S, 2 * _GATHER_S
         self._retries = {path: self._retries.get(path, first) for path in paths}
 
-    def take_due(self, now: float) -> set[bytes]:
-        """Return the paths to look at now, which those that stay are after twice as long."""
-        due = {path for path, (at, _) in self._retries.items() if at <= now}
-        for path in due:
+    def due(self, now: float) -> set[bytes]:
+        """Return the paths to look at now."""
+        return {path for path, (at, _) in self._retries.items() if at <= now}
+
+    def put_off(self, paths: Collection[bytes], now: float) -> None:
+        """Note that these were looked at until now; if they stay, they have twice as long."""
+        for path in paths:
             _, pause = self._retries[path]
             self._retries[path] = now + pause, min(2 * pause, _LONGEST_RETRY_S)
-        return due
 
     def next_at(self) -> float:
         """Return when the next path is due; infinity if none is."""
@@ -100,8 +102,9 @@ class Keeper:
                     next_scan = loop.time() + self._pause_s()
                 retries = self._retries
                 retries.set_paths(await self._in_thread(self._folder.restless), now)
-                if reachable and (due := retries.take_due(now)):
+                if reachable and (due := retries.due(now)):
                     await self._in_thread(partial(self._scan_restless, due))
+                    retries.put_off(due, loop.time())
                     continue
                 until = min(now + _LOOK_S, next_expire)
                 if reachable:

@@ -11,8 +11,9 @@ def turns(retries: Retries, path: bytes, count: int) -> list[float]:
     while len(found) < count:
         now = retries.next_at()
         retries.set_paths([path], now)
-        if path in retries.take_due(now):
+        if path in retries.due(now):
             found.append(now)
+            retries.put_off([path], now)
     return found
 
 
@@ -30,7 +31,7 @@ def test_a_new_path_does_not_wait_as_long_as_an_old_one() -> None:
     last = turns(retries, b"busy", 8)[-1]
     retries.set_paths([b"busy", b"new"], last)
     assert retries.next_at() == pytest.approx(last + 0.03)
-    assert retries.take_due(last + 0.03) == {b"new"}
+    assert retries.due(last + 0.03) == {b"new"}
 
 
 def test_a_path_that_changes_again_begins_anew() -> None:
@@ -46,5 +47,13 @@ def test_nothing_is_due_when_all_is_still() -> None:
     retries = Retries()
     retries.set_paths([b"busy"], 0)
     retries.set_paths([], 1)
-    assert retries.take_due(9) == set()
+    assert retries.due(9) == set()
     assert retries.next_at() == float("inf")
+
+
+def test_the_pause_begins_when_a_long_look_ends() -> None:
+    retries = Retries()
+    retries.set_paths([b"large"], 0)
+    assert retries.due(1) == {b"large"}
+    retries.put_off([b"large"], 100)
+    assert retries.next_at() == pytest.approx(100.06)
