@@ -163,15 +163,15 @@ class _Watcher:
         if isinstance(changes, set) and changes:
             if any(text == str(watch.base) and kind != _MODIFIED for kind, text in changes):
                 return None
-            games = changed_games(watch.base, changes)
-            if games:
-                self._report(games)
             if watch.outdated_by(changes):
                 newer = _open_watch(self._games_dir)
                 watch.notify.close()
                 # The old one may have been too late to tell what changed before the new one.
                 self._next_rescan = 0.0
                 watch = newer
+            games = changed_games(watch.base, changes)
+            if games:
+                self._report(games)
         if time.monotonic() >= self._next_rescan:
             self._rescan()
         return watch
