@@ -53,7 +53,7 @@ class PlacedFault:
         """
         scene = self._scene
         deadline = time.monotonic() + scene.timeouts.stretched(timeout)
-        with scene.condition:
+        with scene.waiting():
             while not self._over and scene.trouble is None:
                 left = deadline - time.monotonic()
                 if left <= 0:

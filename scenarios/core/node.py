@@ -227,7 +227,7 @@ class Node:
         scene = self._scene
         began = scene.clock.now()
         deadline = time.monotonic() + scene.timeouts.stretched(timeout)
-        with scene.condition:
+        with scene.waiting():
             while self.log.ended is None:
                 left = deadline - time.monotonic()
                 if left <= 0:

@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -182,6 +183,21 @@ class Scene:
     def trouble(self) -> Trouble | None:
         """Why every further wait must fail, if there is a reason."""
         return self._trouble
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Hold the condition, to wait for it.
+
+        Ctrl-C within `wait` may leave it unlocked; a plain `with` then raises RuntimeError, which
+        would look like a fault of the scenario.
+        """
+        try:
+            with self.condition:
+                yield
+        except RuntimeError as error:
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise error.__context__ from None
+            raise
 
     def in_trouble(self, cause: Cause, text: str) -> None:
         """Wake every wait with the reason why it fails; only the first reason counts."""

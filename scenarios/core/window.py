@@ -156,7 +156,7 @@ class Window:
         began = scene.clock.now()
         deadline = time.monotonic() + scene.timeouts.stretched(timeout)
         search = _Search(accept, self)
-        with scene.condition:
+        with scene.waiting():
             self.log.watch(self.start, search.offer)
             while True:
                 left = deadline - time.monotonic()
