@@ -77,8 +77,7 @@ peer-cli-matrix *options: venv
 # Run everything: lint, unit tests, the audit, which runs all scenarios as processes too, and (with an engine) Docker.
 [group('project')]
 [no-exit-message]
-test: lint
-    @{{ python }} -m pytest -n 3
+test: lint (unit "-n" "3")
     @{{ python }} -m scenarios audit --quiet
     @{{ python }} -m scenarios run
 

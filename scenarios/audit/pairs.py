@@ -37,8 +37,8 @@ class PairResult:
     @property
     def failure(self) -> str:
         """Why a scenario that should pass did not, in one line; empty if it passed."""
-        red = [f"{what}: {' '.join(why.split())}" for what, why in self.red.items()]
-        return self.crash or "; ".join(red) or self.error
+        red = "; ".join(f"{what}: {why}" for what, why in self.red.items())
+        return " ".join((self.crash or red or self.error).split())
 
 
 @dataclass(frozen=True, slots=True)

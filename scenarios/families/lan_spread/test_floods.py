@@ -7,6 +7,7 @@ from statistics import median
 from scenarios.core.scenario import scenario
 from scenarios.families.lan_spread.games import File, catalog_version, game, made_game
 from scenarios.families.lan_spread.lan import Lan
+from scenarios.families.lan_spread.peers import Peer
 from scenarios.families.lan_spread.raw_client import advertised
 from scenarios.families.lan_spread.specs import peer
 from scenarios.families.lan_spread.streams import drains, outbound
@@ -216,10 +217,7 @@ def manifests_that_nobody_asked_for(lan: Lan) -> None:
     client.connect(source)
     download = client.download("css", install=False)
     download.finished()
-    memory = client.node.request("memory").get("bytes")
-    if memory is not None:
-        lan.check.between("bytes of its memory", memory, 0, 128 * MIB)
-    lan.evidence(f"at most {(memory or 0) >> 20} MiB; {download.told()}")
+    lan.evidence(f"at most {most_memory(lan, client)} MiB; {download.told()}")
 
 
 ADDRESSES = 5
@@ -248,8 +246,14 @@ def large_libraries_of_many(lan: Lan) -> None:
     # A library may still make others too much, so count when all are taken.
     for _ in range(2):
         stay = sum(session.manifest_code("cod2") == "not-downloaded" for session in sessions)
-    memory = server.node.request("memory").get("bytes")
+    memory = most_memory(lan, server)
+    lan.check.between("sessions that stay", stay, ADDRESSES, len(sessions) // 2)
+    lan.evidence(f"{stay} sessions stay, at most {memory} MiB; {download.told()}")
+
+
+def most_memory(lan: Lan, of: Peer) -> int:
+    """Check the most memory that a peer has taken, where that is told; return it in MiB."""
+    memory = of.node.request("memory").get("bytes")
     if memory is not None:
         lan.check.between("bytes of its memory", memory, 0, 128 * MIB)
-    lan.check.between("sessions that stay", stay, ADDRESSES, len(sessions) // 2)
-    lan.evidence(f"{stay} sessions stay, at most {(memory or 0) >> 20} MiB; {download.told()}")
+    return (memory or 0) >> 20
