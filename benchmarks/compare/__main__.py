@@ -1,7 +1,9 @@
 """Downloads of one large file side by side: the peer, and what people would use instead.
 
-    python -m benchmarks.compare [--mib MIB] [--rounds N] [--backend process|docker|both]
-        [--only NAME] [--folder FOLDER] [--out FOLDER]
+    python -m benchmarks.compare [--mib MIB] [--files N] [--rounds N]
+        [--backend process|docker|both] [--only NAME] [--folder FOLDER] [--out FOLDER]
+
+With --files, instead of one large file N files of 4 KiB, by the ways that fetch folders.
 
 All ways in turns, on the same file, which is in the page cache; each writes to the same disk. A way
 whose program is missing is left out and said so (Debian: nginx-light, aria2, iperf3, rsync, curl,
@@ -17,10 +19,12 @@ import argparse
 import json
 import os
 import platform
+import random
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,7 +49,14 @@ from scenarios.core.label import own_label
 from scenarios.core.node import Node
 from scenarios.core.session import Session
 from scenarios.families.lan_spread import fixtures
-from scenarios.families.lan_spread.games import fill, made_game
+from scenarios.families.lan_spread.games import (
+    File,
+    Thing,
+    catalog_version,
+    fill,
+    made_game,
+    served_size,
+)
 from scenarios.images.build import ensure_image
 
 HERE = Path(__file__).parent
@@ -59,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write the results and return the exit code."""
     parser = parser_of("compare", __doc__)
     add_size(parser, "file")
+    parser.add_argument("--files", type=int, help="small files instead of the large one")
     parser.add_argument("--backend", choices=["process", "docker", "both"], default="process")
     parser.add_argument("--only", action="append", metavar="NAME", help="one way; repeatable")
     parser.add_argument("--out", default="runs/compare", help="(default: runs/compare)")
@@ -66,30 +78,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ways = [way for way in WAYS if not options.only or way.name in options.only]
     if not ways:
         parser.error(f"--only: there are {', '.join(way.name for way in WAYS)}")
+    if options.files:
+        ways = [replace(way, fetch=way.fetch_all) for way in ways if way.fetch_all]
     results = []
     for name in ("process", "docker") if options.backend == "both" else (options.backend,):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            results += measure(name, Path(folder), options.mib << 20, options.rounds, ways)
+            content = small_files(options.files) if options.files else [large_file(options.mib)]
+            results += measure(name, Path(folder), content, options.rounds, ways)
     write(Path(options.out), options, results)
     return int(any(result.failed and not result.failed.startswith(LACKS) for result in results))
 
 
+def large_file(mib: int) -> Thing:
+    """Return a game with one large file."""
+    return made_game(GAME, mib << 20, "compare")
+
+
+def small_files(count: int) -> list[Thing]:
+    """Return a game of files of 4 KiB."""
+    data, version = random.Random("compare"), f"{catalog_version(GAME)}\n".encode()
+    files = [
+        File(f"{GAME}/{number // 100}/{number}", data.randbytes(4 << 10)) for number in range(count)
+    ]
+    return [*files, File(f"{GAME}/version.ini", version)]
+
+
 def measure(
-    backend: str, folder: Path, size: int, rounds: int, ways: Sequence[Way]
+    backend: str, folder: Path, content: Sequence[Thing], rounds: int, ways: Sequence[Way]
 ) -> list[Result]:
-    """Return the results of all ways on one backend."""
+    """Return the results of all ways on one backend. A content of one thing is a large file."""
     samples: dict[str, list[Sample]] = {way.name: [] for way in ways}
     failed: dict[str, str] = {}
     first: dict[str, float] = {}
-    with hosts(backend, folder, size) as (target, *sources):
+    with hosts(backend, folder, content) as (target, *sources):
+        size = served_size(folder / "source" / "games" / GAME)
         for turn in range(-1, rounds + 1):  # -1: a file of one byte; 0: fills the caches
             for way in ways:
                 if turn < 0 and (lacks := lacking(way, target)):
                     failed[way.name] = f"{LACKS}: {lacks}"
-                if way.name in failed:
+                if way.name in failed or (turn < 0 and len(content) > 1):
                     continue
                 length = 1 if turn < 0 else size
-                set_size(folder, length)
+                if len(content) == 1:
+                    set_size(folder, length)
                 try:
                     sample = one(way, target, sources[: way.sources], length)
                 except CommandFailed as error:
@@ -110,8 +141,8 @@ def measure(
 
 
 @contextmanager
-def hosts(backend: str, folder: Path, size: int) -> Iterator[list[Node]]:
-    """Yield a target and two sources with the same file; end them afterwards."""
+def hosts(backend: str, folder: Path, content: Sequence[Thing]) -> Iterator[list[Node]]:
+    """Yield a target and two sources with the same game; end them afterwards."""
     code, catalog = Mount(HERE), Mount(fixtures.catalog_path())
     python = ("-P", Placed(code, "host.py"))
     program = Program((sys.executable, *python), ("python", *python), IMAGE)
@@ -121,7 +152,7 @@ def hosts(backend: str, folder: Path, size: int) -> Iterator[list[Node]]:
         games.mkdir(parents=True)
         (scratch / "got").mkdir(parents=True)
         if name != "target":
-            fill(games, [made_game(GAME, size, "compare")])
+            fill(games, content)
         places = [Placed(Mount(path, writable=True)) for path in (games, scratch)]
         arguments: tuple[Argument, ...] = (
             OwnAddress(), *places, Placed(code), Placed(catalog)
@@ -200,14 +231,15 @@ def write(folder: Path, options: argparse.Namespace, results: Sequence[Result]) 
     about = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}",
-        "mib": options.mib,
+        **({"files": options.files} if options.files else {"mib": options.mib}),
         "rounds": options.rounds,
     }
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(as_json(about, results), indent=1)
     (folder / "compare.json").write_text(text, encoding="utf-8")
     (folder / "compare.md").write_text(table(results), encoding="utf-8")
-    title = f"{options.mib} MiB from one host to another, MiB/s ({about['machine']})"
+    what = f"{options.files} files of 4 KiB" if options.files else f"{options.mib} MiB"
+    title = f"{what} from one host to another, MiB/s ({about['machine']})"
     (folder / "compare.svg").write_text(chart(results, title), encoding="utf-8")
     print(table(results))
     say(f"Written to {folder}/.")

@@ -1,4 +1,4 @@
-"""The ways to get a large file from one host to another: what serves it, what fetches it. Pure."""
+"""The ways to get a game from one host to another: what serves it, what fetches it. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +40,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way. ``fetch`` writes below the target's scratch folder ``got``."""
+    """One way. ``fetch`` writes below the target's scratch folder ``got``.
+
+    Without ``fetch_all``, only the one large file can be had.
+    """
 
     name: str
     serve: Callable[[Place], list[str]]
@@ -48,6 +51,7 @@ class Way:
     needs: tuple[str, ...] = ()  # shell commands that succeed where it can run
     sources: int = 1
     note: str = ""
+    fetch_all: Callable[[Place, tuple[Place, ...]], list[str]] | None = None
 
 
 def bare(name: str, *flags: str, note: str = "") -> Way:
@@ -65,16 +69,21 @@ def bare(name: str, *flags: str, note: str = "") -> Way:
 
 def ours(name: str, sources: int = 1, *flags: str, note: str = "") -> Way:
     """Return downloads by peers."""
+
+    def fetch(target: Place, others: tuple[Place, ...]) -> list[str]:
+        return target.script(
+            "one_download.py", GAME, ",".join(f"{host.ip}:{PORT}" for host in others),
+            *target.peer("target", PORT + 1, "--games-dir", f"{target.scratch}/got", *flags),
+        )  # fmt: skip
+
     return Way(
         name,
         lambda host: host.peer("source", PORT, "--games-dir", host.games, "--read-only", *flags),
-        lambda target, others: target.script(
-            "one_download.py", GAME, ",".join(f"{host.ip}:{PORT}" for host in others),
-            *target.peer("target", PORT + 1, "--games-dir", f"{target.scratch}/got", *flags),
-        ),
+        fetch,
         sources=sources,
         note=note,
-    )  # fmt: skip
+        fetch_all=fetch,
+    )
 
 
 def configured(file: str, settings: str, command: str) -> list[str]:
@@ -95,6 +104,20 @@ def nginx(host: Place) -> list[str]:
     )
     file = f"{host.scratch}/nginx.conf"
     return configured(file, settings, f"nginx -p {host.scratch} -c {file}")
+
+
+def rsync(target: Place, sources: tuple[Place, ...], what: str, *flags: str) -> list[str]:
+    """Return the fetching from an rsync daemon."""
+    url = f"rsync://{sources[0].ip}:{PORT}/games/{what}"
+    return ["rsync", "--whole-file", "--inplace", *flags, url, f"{target.scratch}/got/{what}"]
+
+
+def syncthing(target: Place, sources: tuple[Place, ...]) -> list[str]:
+    """Return the fetching by Syncthing."""
+    return target.script(
+        "syncthing.py", "fetch", target.ip, str(PORT + 1), f"{target.scratch}/got",
+        target.scratch, sources[0].ip, str(PORT),
+    )  # fmt: skip
 
 
 def rsync_daemon(host: Place) -> list[str]:
@@ -144,15 +167,13 @@ WAYS = (
     Way(
         "rsync daemon",
         rsync_daemon,
-        lambda target, sources: [
-            "rsync", "--whole-file", "--inplace", f"rsync://{sources[0].ip}:{PORT}/games/{FILE}",
-            f"{target.scratch}/got/{FILE}",
-        ],
+        lambda target, sources: rsync(target, sources, FILE),
         # Its daemon gives up groups when root starts it, which needs a right that nodes may lack.
         needs=(
             "command -v rsync",
             f"{SYSTEM_PYTHON} -c 'import os; os.getuid() or os.setgroups([0])'",
         ),
+        fetch_all=lambda target, sources: rsync(target, sources, "", "--archive"),
     ),
     Way(
         "libtorrent",
@@ -172,10 +193,8 @@ WAYS = (
         lambda host: host.script(
             "syncthing.py", "serve", host.ip, str(PORT), f"{host.games}/{GAME}", host.scratch
         ),
-        lambda target, sources: target.script(
-            "syncthing.py", "fetch", target.ip, str(PORT + 1), f"{target.scratch}/got",
-            target.scratch, sources[0].ip, str(PORT),
-        ),
+        syncthing,
+        fetch_all=syncthing,
         needs=("command -v syncthing",),
         note="its time begins when both are connected; encrypted, SHA-256 of blocks, durable",
     ),

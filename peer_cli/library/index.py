@@ -33,6 +33,9 @@ _TABLE = (
     "CREATE TABLE IF NOT EXISTS files("
     "path BLOB PRIMARY KEY, blocks BLOB NOT NULL, seal BLOB NOT NULL)"
 )
+_LOOKUP = "SELECT path, blocks, seal FROM files WHERE path = ?"
+_Row = tuple[object, ...]
+
 # SQLITE_ERROR means an error in the SQL. Ours is correct, so the table is not ours.
 _BROKEN_FILE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
@@ -118,6 +121,16 @@ class ContentIndex:
                 self._database.close()
                 self._database = None
 
+    def known(self, paths: Sequence[str]) -> list[tuple[bytes, ...] | None]:
+        """Return the hashes of each file that is in the index and unchanged, for others None.
+
+        Like `file_blocks`, for many files at once, none of which is opened.
+        """
+        keys = [os.fsencode(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - many
+        rows = self._execute(_LOOKUP, [(key,) for key in keys])
+        found = {row[0]: row for row in rows}
+        return [_unchanged(found.get(key), key) for key in keys]
+
     def file_blocks(
         self, path: Path, *, on_progress: Callable[[int], None] | None = None
     ) -> tuple[bytes, ...]:
@@ -179,31 +192,22 @@ class ContentIndex:
         raise FileChanged(errno.EBUSY, "The file changes while it is read; try again later", path)
 
     def _lookup(self, key: bytes, stamp: _Stamp) -> tuple[bytes, ...] | None:
-        rows = self._execute("SELECT blocks, seal FROM files WHERE path = ?", [(key,)])
-        if not rows:
-            return None
-        joined, seal = rows[0]
-        if not isinstance(joined, bytes) or seal != _seal(key, stamp, joined):
-            return None
-        return tuple(
-            joined[start : start + _HASH_SIZE] for start in range(0, len(joined), _HASH_SIZE)
-        )
+        rows = self._execute(_LOOKUP, [(key,)])
+        return _blocks_of(rows[0], key, stamp) if rows else None
 
     def _remember(self, key: bytes, stamp: _Stamp, blocks: tuple[bytes, ...]) -> None:
         joined = b"".join(blocks)
         row = (key, joined, _seal(key, stamp, joined))
         self._execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", [row])
 
-    def _execute(
-        self, statement: str, rows: Sequence[tuple[bytes, ...]]
-    ) -> list[tuple[object, ...]]:
+    def _execute(self, statement: str, rows: Sequence[tuple[bytes, ...]]) -> list[_Row]:
         """Run a statement for every row in one transaction; return no rows on failure."""
         with self._lock:
             if self._database is None:
                 return []
             try:
                 with self._database:
-                    found: list[tuple[object, ...]] = []
+                    found: list[_Row] = []
                     for row in rows:
                         found += self._database.execute(statement, row).fetchall()
                     return found
@@ -246,6 +250,24 @@ def _open(path: Path | str) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _unchanged(row: _Row | None, key: bytes) -> tuple[bytes, ...] | None:
+    if row is None:
+        return None
+    try:
+        status = os.lstat(key)
+    except OSError:
+        return None
+    return _blocks_of(row, key, _Stamp.of(status)) if stat.S_ISREG(status.st_mode) else None
+
+
+def _blocks_of(row: _Row, key: bytes, stamp: _Stamp) -> tuple[bytes, ...] | None:
+    """Return the hashes in a row of the index, None if they are of another version or damaged."""
+    _, joined, seal = row
+    if not isinstance(joined, bytes) or seal != _seal(key, stamp, joined):
+        return None
+    return tuple(joined[start : start + _HASH_SIZE] for start in range(0, len(joined), _HASH_SIZE))
 
 
 def _is_gone(path: bytes) -> bool:

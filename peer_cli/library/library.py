@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from peer_cli.library.index import ContentIndex, UnreadableBlock, try_block
 from peer_cli.names import ServedPaths, check_served_path
 from peer_cli.network import wire
 
+_LOOKED_UP = 1000  # files looked up in the index at once, which cannot be interrupted
 FILE_WORK = 64 << 10
 """Work units, in bytes to hash, for finding and opening one file. Thousands of tiny files are work
 too, and their progress should show."""
@@ -110,7 +112,7 @@ class Library:
         OSError (also when the game has a problem, see scan.LocalGame), index.FileChanged,
         InterruptedError when cancelled, and UnsafeName when a link changed meanwhile.
         """
-        root = self.root(game_id)
+        root = Path(os.path.realpath(self.root(game_id)))
         content = scan.look_through(root)
         if (problem := scan.summary(content.problems)) is not None:
             raise OSError(problem)
@@ -127,19 +129,23 @@ class Library:
 
         files: list[wire.File] = []
         paths = ServedPaths(root)
-        for file in served:
-            path = paths.resolve(check_served_path(file.relative_path))
-            try:
-                blocks = self._index.file_blocks(path, on_progress=progress)
-            except UnreadableBlock as error:
-                self.cannot_read(game_id, error)
-                raise
-            progress(FILE_WORK)
-            files.append(
-                wire.File(
-                    file.relative_path, file.size, list(blocks), file.executable, file.mtime_ns
+        for start in range(0, len(served), _LOOKED_UP):
+            some = served[start : start + _LOOKED_UP]
+            known = self._index.known([file.place for file in some])
+            for file, blocks in zip(some, known, strict=True):
+                if blocks is None:
+                    path = paths.resolve(check_served_path(file.relative_path))
+                    try:
+                        blocks = self._index.file_blocks(path, on_progress=progress)
+                    except UnreadableBlock as error:
+                        self.cannot_read(game_id, error)
+                        raise
+                progress(FILE_WORK)
+                files.append(
+                    wire.File(
+                        file.relative_path, file.size, list(blocks), file.executable, file.mtime_ns
+                    )
                 )
-            )
         return files
 
     def cannot_read(self, game_id: str, error: UnreadableBlock) -> None:

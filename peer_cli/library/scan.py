@@ -3,7 +3,7 @@
 import codecs
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -59,12 +59,14 @@ class ServedFile:
     """A file that other peers may fetch: its path below the game's root, and its size in bytes.
 
     `executable` is the owner's bit. `mtime_ns` is in nanoseconds since 1970; earlier times are 0.
+    `place` is where it is on this disk.
     """
 
     relative_path: str
     size: int
     executable: bool
     mtime_ns: int
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ def look_through(root: Path) -> Content:
                     continue
                 path = _served_place(root, relative, entry)
                 if path is not None and stat.S_ISREG((status := os.lstat(path)).st_mode):
-                    files.append(_served_file(relative, status))
+                    files.append(_served_file(relative, status, str(path)))
                     _check_readable(path)
             except UnsafeName as error:
                 problems[relative] = f"{error} Rename it."
@@ -252,9 +254,9 @@ def served_files(root: Path) -> list[ServedFile]:
     return look_through(root).files
 
 
-def _served_file(relative: str, status: os.stat_result) -> ServedFile:
+def _served_file(relative: str, status: os.stat_result, place: str) -> ServedFile:
     executable = bool(status.st_mode & stat.S_IXUSR)
-    return ServedFile(relative, status.st_size, executable, max(status.st_mtime_ns, 0))
+    return ServedFile(relative, status.st_size, executable, max(status.st_mtime_ns, 0), place)
 
 
 def _served_place(root: Path, relative: str, entry: os.DirEntry[str]) -> str | Path | None:

@@ -11,9 +11,11 @@ alternated.
 import errno
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from peer_cli.library.scan import VERSION_FILE, look_through, summary
@@ -29,14 +31,9 @@ def plan_aside(root: Path, wanted: Iterable[str]) -> list[str]:
     would be taken for part of the new version.
     """
     in_the_way: set[str] = set()
-    for path in wanted:
-        for parent in _parents(path):
-            mode = _mode(root / parent)
-            if mode is None or not stat.S_ISDIR(mode):
-                in_the_way |= set() if mode is None else {parent}
-                break
-        else:
-            in_the_way |= set() if _mode(root / path) is None else {path}
+    for paths in _by_folder(wanted):
+        blocking = [parent for parent in _parents(paths[0]) if not _is_folder(root / parent)][:1]
+        in_the_way |= {path for path in blocking or paths if is_there(root / path)}
     content = look_through(root)
     if content.problems:
         raise OSError(f"the current version cannot be replaced. {summary(content.problems)}")
@@ -51,9 +48,9 @@ def check_possible(root: Path, aside: Iterable[str], wanted: Iterable[str]) -> N
     `Commit.undo` deals with what shows only later, such as a broken disk.
     """
     disk = root.stat().st_dev
-    changed = {_existing_folder(root, path) for path in [*aside, *wanted]}
+    changed = _existing_folders(root, [*aside, *wanted])
     # Moving a folder changes its "..", which needs write permission.
-    changed |= {root / path for path in aside if stat.S_ISDIR(_mode(root / path) or 0)}
+    changed |= {root / path for path in aside if _is_folder(root / path)}
     for folder in sorted(changed):
         if folder.stat().st_dev != disk:
             raise OSError(errno.EXDEV, "it is on another disk than the rest of the game", folder)
@@ -65,6 +62,17 @@ def check_possible(root: Path, aside: Iterable[str], wanted: Iterable[str]) -> N
 def is_there(path: Path) -> bool:
     """Tell whether anything is at a path. Raises every OSError except that nothing is there."""
     return _mode(path) is not None
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Yield the relative path of everything in a folder that is no folder. Raises OSError."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for at, _, names in os.walk(folder, onerror=fail):
+        above = at[len(str(folder)) + 1 :]
+        yield from (f"{above}/{name}" if above else name for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +90,14 @@ class Commit:
         if not is_there(self.new / VERSION_FILE):
             return  # already in place
         wanted = {file.path for file in self.files}
-        waiting = {path for path in wanted if is_there(self.new / path)}
+        waiting = wanted.intersection(files_below(self.new))
         for path in self.aside:
             # If the new file is already in place, do not mistake it for the old one.
             if (path in waiting or path not in wanted) and not is_there(self.old / path):
                 _move(self.root / path, self.old / path)
         # A case-insensitive disk would keep the old folder's spelling (`data` for `Data`).
         self._drop_emptied(self.aside, wanted)
-        for path in sorted(waiting - {VERSION_FILE}):
-            _move(self.new / path, self.root / path)
+        self._move_in(sorted(waiting - {VERSION_FILE}))
         self._check_in_place()
         self._sync_folders()
         (self.new / VERSION_FILE).rename(self.root / VERSION_FILE)
@@ -112,6 +119,22 @@ class Commit:
                 _move(self.old / path, self.root / path)
         sync_folder(self.root)
 
+    def _move_in(self, paths: Iterable[str]) -> None:
+        """Move new files to their places, together with their folder if there is none yet."""
+        there: set[str] = set()
+        moved = ""
+        for path in paths:
+            if moved and path.startswith(moved):
+                continue
+            for parent in _parents(path):
+                if parent not in there and not is_there(self.root / parent):
+                    (self.new / parent).rename(self.root / parent)
+                    moved = f"{parent}/"
+                    break
+                there.add(parent)
+            else:
+                (self.new / path).rename(self.root / path)
+
     def _drop_emptied(self, gone: Iterable[str], kept: Iterable[str]) -> None:
         """Remove the folders of `gone` that nothing in `kept` needs."""
         folders = {folder for path in gone for folder in _parents(path)}
@@ -125,13 +148,15 @@ class Commit:
         for file in self.files:
             if file.path == VERSION_FILE:
                 continue
-            status = (self.root / file.path).lstat()
+            status = os.lstat(f"{self.root}/{file.path}")
             if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
                 raise OSError(errno.EIO, "it was changed while it was moved into place", file.path)
 
     def _sync_folders(self) -> None:
-        for folder in {_existing_folder(self.root, file.path) for file in self.files}:
-            sync_folder(folder)
+        groups = _by_folder(file.path for file in self.files)
+        for folder in {parent for group in groups for parent in ("", *_parents(group[0]))}:
+            if _is_folder(self.root / folder):
+                sync_folder(self.root / folder)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -146,14 +171,25 @@ def _parents(path: str) -> list[str]:
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
-def _existing_folder(root: Path, path: str) -> Path:
-    """Return the innermost existing folder above a path, not following links."""
-    folder = root
-    for parent in _parents(path):
-        if not stat.S_ISDIR(_mode(root / parent) or 0):
-            break
-        folder = root / parent
-    return folder
+def _by_folder(paths: Iterable[str]) -> Iterable[list[str]]:
+    """Group relative paths by the folder they are in."""
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        groups[path.rpartition("/")[0]].append(path)
+    return groups.values()
+
+
+def _existing_folders(root: Path, paths: Iterable[str]) -> set[Path]:
+    """Return the innermost existing folder above each path, not following links."""
+    found = set()
+    for group in _by_folder(paths):
+        parents = takewhile(lambda parent: _is_folder(root / parent), _parents(group[0]))
+        found.add(root / "/".join([*parents][-1:]))
+    return found
+
+
+def _is_folder(path: Path) -> bool:
+    return stat.S_ISDIR(_mode(path) or 0)
 
 
 def _mode(path: Path) -> int | None:

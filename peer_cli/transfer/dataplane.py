@@ -29,6 +29,7 @@ PIPE_BYTES = 1 << 20
 SLOW_RECEIVER = 1 << 20
 SLOW_RECEIVER_BUFFER = 64 << 10
 _GONE = "the receiver is gone"
+_ENDED_EARLY = "the source ended the connection early"
 SLICE_BYTES = 8 << 20  # bytes between two checks for a cancel
 
 
@@ -161,6 +162,14 @@ class DataConnection:
             count = self._slice(end - offset)
             offset += self._receive_some(self._pipe, file, offset, count)
 
+    def receive_all(self, buffer: memoryview) -> None:
+        """Receive exactly len(buffer) bytes. Raises TransferLostError, TransferCancelledError."""
+        while buffer:
+            received = self.receive_some(buffer)
+            if received == 0:
+                raise TransferLostError(_ENDED_EARLY)
+            buffer = buffer[received:]
+
     def receive_some(self, buffer: memoryview) -> int:
         """Receive at most len(buffer) bytes into it; 0 at the end of the stream.
 
@@ -264,7 +273,7 @@ class DataConnection:
             )
             self._moved(received)
         if received == 0:
-            raise TransferLostError("the source ended the connection early")
+            raise TransferLostError(_ENDED_EARLY)
         try:
             written = 0
             while written < received:

@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +17,6 @@ from network.limits import RateLimiter
 from network.pace import Rates
 from peer_cli import messages
 from peer_cli.install.errors import InstallError, SenderError
-from peer_cli.library.index import BLOCK_SIZE
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, NoAnswerError, Question, Session, SessionLostError
 from peer_cli.transfer.dataplane import (
@@ -29,12 +26,11 @@ from peer_cli.transfer.dataplane import (
     TransferCancelledError,
     TransferLostError,
 )
-from peer_cli.transfer.manifest import ManifestError
+from peer_cli.transfer.manifest import Chunk, ManifestError
 from peer_cli.transfer.plan import Claims, Piece, Schedule
 from peer_cli.transfer.progress import reported_progress, throughput
+from peer_cli.transfer.receive import CorruptSourceError, receive
 from peer_cli.transfer.staging import Staging
-from peer_cli.transfer.verify import Verifier, matches
-from store.open_file import start_writing
 
 BUSY_PATIENCE_S = 30.0
 BUSY_PAUSE_S = 0.5
@@ -42,10 +38,6 @@ BALANCE_S = 0.5
 
 
 _Ticket = TypeVar("_Ticket", wire.Ticket, wire.StreamTicket)
-
-
-class CorruptSourceError(Exception):
-    """A source delivered bytes that differ from the agreed manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,13 +240,13 @@ class Fetch:
         claims = self.schedule.claims(source.peer_id)
         loop = asyncio.get_running_loop()
 
-        def on_block(length: int) -> None:
-            loop.call_soon_threadsafe(self._on_block, source, transit, length)
+        def on_verified(lengths: list[int]) -> None:
+            loop.call_soon_threadsafe(self._on_verified, source, transit, lengths)
 
         try:
             await run_to_end(
                 self._context.pool,
-                lambda: self._receive(connection, source, ticket, claims, on_block),
+                lambda: self._receive(connection, source, ticket, claims, on_verified),
                 connection.cancel,
             )
         finally:
@@ -267,61 +259,25 @@ class Fetch:
         source: Source,
         ticket: wire.Ticket,
         claims: Claims,
-        on_block: Callable[[int], None],
+        on_verified: Callable[[list[int]], None],
     ) -> None:
-        """Receive the requested pieces block by block in this thread; verify them in another."""
-
-        def check(piece: Piece) -> None:
-            try:
-                self._check(piece)
-            except (CorruptSourceError, StorageError):
-                connection.cancel()  # the receiving thread may be waiting for more
-                raise
-            on_block(piece.length)
-
-        with contextlib.closing(connection), contextlib.ExitStack() as file, Verifier() as verifier:
+        with contextlib.closing(connection):
             connection.open(
                 source.addr, source.session.local_ip, ticket.ticket, self._context.stall_s
             )
             connection.seal(ticket.seal)
-            path, descriptor = "", -1
-            while (piece := claims.claim()) is not None:
-                if piece.length:
-                    if piece.chunk.path != path:
-                        file.close()
-                        path, descriptor = piece.chunk.path, self._open(piece.chunk.path)
-                        file.callback(os.close, descriptor)
-                    connection.receive_into_file(descriptor, piece.offset, piece.length)
-                verifier.add(partial(check, piece))
+            receive(connection, self._staging, claims, on_verified)
 
-    def _check(self, piece: Piece) -> None:
-        """Verify a received piece of at most a block. Raises CorruptSourceError, StorageError."""
-        if piece.length == 0:
-            return
-        blocks = self._staging.manifest.files[piece.chunk.file].blocks
-        with contextlib.ExitStack() as file:
-            descriptor = self._open(piece.chunk.path)
-            file.callback(os.close, descriptor)
-            expected = blocks[piece.offset // BLOCK_SIZE]
-            if not matches(descriptor, piece.offset, piece.length, expected):
-                raise CorruptSourceError(
-                    f"it delivered wrong bytes of {piece.chunk.path} at {piece.offset}"
-                )
-            start_writing(descriptor, piece.offset, piece.length)
-
-    def _open(self, relative: str) -> int:
-        try:
-            return os.open(self._staging.path(relative), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as error:
-            raise StorageError(error.strerror or str(error)) from error
-
-    def _on_block(self, source: Source, transit: "_Transit", length: int) -> None:
-        self._verified += length
-        transit.verified += length
+    def _on_verified(self, source: Source, transit: "_Transit", lengths: list[int]) -> None:
         self._ended = time.monotonic()
-        chunk = self.schedule.verified(source.peer_id, length)
-        if chunk is None:
-            return
+        for length in lengths:
+            self._verified += length
+            transit.verified += length
+            chunk = self.schedule.verified(source.peer_id, length)
+            if chunk is not None:
+                self._tell_finished(source, chunk)
+
+    def _tell_finished(self, source: Source, chunk: Chunk) -> None:
         game_id = self._staging.manifest.game_id
         self._context.emit(
             messages.DownloadChunkFinished(

@@ -19,6 +19,9 @@ from peer_cli.transfer.manifest import Chunk
 # Pieces share a connection until they add up to this many bytes: each connection costs a question
 # and its answer, during which the source sends nothing.
 BATCH_BYTES = 1 << 30
+SMALL_PIECES = 256
+"""The most pieces that are received, verified and stored together."""
+
 # A source takes over from another if that saves this many seconds. A smaller gain would be chance:
 # equal sources never finish at the very same moment.
 WORTHWHILE_S = 2.0
@@ -60,6 +63,20 @@ class Claims:
                 piece, rest = piece.split(BLOCK_SIZE)
                 self._unclaimed.appendleft(rest)
             return piece
+
+    def claim_small(self, most: int) -> list[Piece]:
+        """Return what to receive next, as many whole pieces as have together `most` bytes or less.
+
+        None if the next piece is larger, and at most `SMALL_PIECES`.
+        """
+        claimed: list[Piece] = []
+        with self._lock:
+            while self._unclaimed and len(claimed) < SMALL_PIECES:
+                most -= self._unclaimed[0].length
+                if most < 0:
+                    break
+                claimed.append(self._unclaimed.popleft())
+        return claimed
 
     def take_back(self, most: int) -> list[Piece]:
         """Remove and return at most the last `most` bytes that are not claimed, in whole blocks."""

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,8 @@ import msgspec
 from blake3 import blake3
 
 from peer_cli.library.index import BLOCK_SIZE
-from peer_cli.library.scan import look_through, summary
 from peer_cli.network import wire
-from peer_cli.transfer.commit import Commit, check_possible, is_there, plan_aside
+from peer_cli.transfer.commit import Commit, check_possible, files_below, is_there, plan_aside
 from peer_cli.transfer.manifest import Chunk, Manifest, name_clash
 from peer_cli.transfer.verify import matches
 from store.deletion import delete_tree
@@ -149,6 +148,8 @@ class Staging:
         No record of an earlier run is trusted: hashing is faster than the network.
         """
         held: dict[int, list[tuple[int, int]]] = {}
+        if not any(self.new.iterdir()):
+            return held
         for chunk in chunks:
             file = self.manifest.files[chunk.file]
             try:
@@ -170,10 +171,14 @@ class Staging:
         Raises NameClashError when this disk treats two names as one, or changes one. The disk's
         type does not tell, so the names are created and read back.
         """
+        made: set[str] = set()
         for file in self.manifest.files:
-            path = self.path(file.path)
+            path = f"{self.new}/{file.path}"
+            folder = path.rpartition("/")[0]
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                if folder not in made:
+                    Path(folder).mkdir(parents=True, exist_ok=True)
+                    made.add(folder)
                 staged = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
             except (FileExistsError, NotADirectoryError, IsADirectoryError):
                 # One is a file and the other a folder; a manifest has no such pair of equal names.
@@ -182,11 +187,8 @@ class Staging:
                 os.ftruncate(staged, file.size)
             finally:
                 os.close(staged)
-        made = look_through(self.new)
-        if made.problems:
-            raise OSError(summary(made.problems))
         wanted = [file.path for file in self.manifest.files]
-        clash = name_clash(wanted, {file.relative_path for file in made.files})
+        clash = name_clash(wanted, set(files_below(self.new)))
         if clash is not None:
             raise NameClashError(clash)
 
@@ -200,11 +202,11 @@ class Staging:
         aside = plan_aside(self.root, wanted)
         check_possible(self.root, aside, wanted)
         # In parallel, because the system syncs many files in the time of one.
+        files = self.manifest.files
+        size = max(1, len(files) // (4 * _SYNC_THREADS))
+        shares = [files[start : start + size] for start in range(0, len(files), size)]
         with ThreadPoolExecutor(_SYNC_THREADS) as pool:
-            for _ in pool.map(
-                lambda file: _complete(self.path(file.path), file), self.manifest.files
-            ):
-                pass
+            list(pool.map(self._complete, shares))
         self._write_journal(aside)
         self._carry_out(aside)
 
@@ -224,6 +226,10 @@ class Staging:
             with contextlib.suppress(OSError):  # not empty, so it is in use by now
                 self.root.rmdir()
         self.journal.delete()
+
+    def _complete(self, files: Sequence[wire.File]) -> None:
+        for file in files:
+            _complete(f"{self.new}/{file.path}", file)
 
     def _carry_out(self, aside: list[str]) -> None:
         commit = Commit(self.root, self.new, self.old, self.manifest.files, aside)
@@ -292,7 +298,7 @@ def unknown_update(root: Path) -> str:
     )
 
 
-def _complete(path: Path, file: wire.File) -> None:
+def _complete(path: str, file: wire.File) -> None:
     """Give a staged file the manifest's attributes, and make it durable."""
     staged = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:

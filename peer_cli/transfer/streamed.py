@@ -30,7 +30,6 @@ from peer_cli.network.session import DeniedError, SessionLostError
 from peer_cli.transfer.dataplane import DataConnection, TransferCancelledError, TransferLostError
 from peer_cli.transfer.download import DownloadError, PeersGoneError
 from peer_cli.transfer.fetch import (
-    CorruptSourceError,
     DownloadContext,
     Source,
     ask_ticket,
@@ -46,7 +45,6 @@ _SOURCE_FAULTS = (
     DeniedError,
     TransferLostError,
     ManifestError,
-    CorruptSourceError,
     InstallError,
 )
 

@@ -19,11 +19,11 @@ from peer_cli.network import wire
 from peer_cli.transfer.agreement import ask_vote, fetch_manifest
 from peer_cli.transfer.dataplane import DataConnection
 from peer_cli.transfer.fetch import (
-    CorruptSourceError,
     DownloadContext,
     Source,
     ask_ticket,
 )
+from peer_cli.transfer.receive import CorruptSourceError
 from peer_cli.transfer.verify import matches
 from store.deletion import delete_tree
 

@@ -72,4 +72,13 @@ def matches(file: int, offset: int, length: int, expected: bytes) -> bool:
             hasher.update(piece)
     except OSError as error:
         raise StorageError(error.strerror or str(error)) from error
+    return _has(hasher, expected)
+
+
+def is_block(data: memoryview, expected: bytes) -> bool:
+    """Tell whether these bytes have this hash."""
+    return _has(blake3(data), expected)
+
+
+def _has(hasher: blake3, expected: bytes) -> bool:
     return hasher.digest() == expected

@@ -85,6 +85,22 @@ def test_a_modification_time_put_back_is_noticed(index: ContentIndex, file: Path
     assert index.file_blocks(file) == (blake3(b"CONTENT").digest(),)
 
 
+def test_many_are_known_at_once_if_unchanged(index: ContentIndex, file: Path) -> None:
+    paths = [file.with_name(name) for name in ("same", "changed", "gone", "linked", "new")]
+    blocks = {}
+    for path in paths:
+        path.write_bytes(path.name.encode())
+        if path.name != "new":
+            blocks[path.name] = index.file_blocks(path)
+    file.with_name("changed").write_bytes(b"CHANGED")
+    file.with_name("gone").unlink()
+    file.with_name("linked").unlink()
+    file.with_name("linked").symlink_to(file.with_name("same"))
+    asked = [*map(str, paths), str(file.with_name("same"))]
+    assert index.known(asked) == [blocks["same"], None, None, None, None, blocks["same"]]
+    assert index.known([]) == []
+
+
 def test_another_file_in_its_place_is_noticed(index: ContentIndex, file: Path) -> None:
     index.file_blocks(file)
     other = file.with_name("other")

@@ -9,20 +9,22 @@ from blake3 import blake3
 
 from peer_cli.library import index
 from peer_cli.network import wire
-from peer_cli.transfer import fetch, manifest, plan, staging
+from peer_cli.transfer import manifest, plan, receive, staging
 from peer_cli.transfer.manifest import Manifest
 
 BLOCK = 4096
 CHUNK = 4 * BLOCK
+TOGETHER = 512
 
 Files = Mapping[str, bytes]
 
 
 def use_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a block 4 KiB and a chunk four of them."""
-    for module in (index, manifest, staging, fetch, plan):
+    """Make a block 4 KiB, a chunk four of them, and what is received together 512 bytes."""
+    for module in (index, manifest, staging, receive, plan):
         monkeypatch.setattr(module, "BLOCK_SIZE", BLOCK)
     monkeypatch.setattr(manifest, "CHUNK_SIZE", CHUNK)
+    monkeypatch.setattr(receive, "TOGETHER_BYTES", TOGETHER)
 
 
 def content(name: str, size: int) -> bytes:

@@ -139,6 +139,49 @@ def test_the_survivor_takes_over(tmp_path: Path, fault: Fault, after: int) -> No
     run(tmp_path, scenario)
 
 
+SMALL = {
+    "version.ini": b"1\n",
+    **{f"many/{n % 3}/{n}": content(str(n), 50) for n in range(40)},
+    **{f"empty/{n}": b"" for n in range(3)},
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "after", "counts"),
+    [
+        ("dies", 0, 0),
+        ("dies", 300, 0),  # a half-received group counts for nothing
+        ("dies", 700, 500),
+        ("lies", 0, 0),
+        ("lies", 320, 300),  # whole files before the wrong one count
+        ("lies", 700, 700),
+        ("stalls", 700, 500),
+    ],
+)
+def test_the_survivor_takes_over_small_files(
+    tmp_path: Path, fault: Fault, after: int, counts: int
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        bad, good = ScriptedSource("bad", SMALL), ScriptedSource("good", SMALL)
+        bad.fault, bad.fault_after = fault, after
+        good.may_send.clear()
+        if fault == "stalls":
+            bench.stall_s = 0.4
+            good.may_send.set()
+        async with listening(bad, good) as sources:
+            downloading = asyncio.create_task(bench.download(sources))
+            await bad.connected.wait()
+            good.may_send.set()
+            await downloading
+        bench.check_complete(SMALL)
+        bench.check_chunks(SMALL)
+        assert bench.delivered()["bad"] == counts
+        assert sum(r.length for r in good.asked) == bench.delivered()["good"]
+        assert bench.banned == ([] if fault == "dies" else [("g", "bad")])
+
+    run(tmp_path, scenario)
+
+
 def test_a_source_that_sleeps_is_not_banned(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         bench.stall_s = 0.1

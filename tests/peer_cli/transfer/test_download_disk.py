@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from peer_cli import messages
-from peer_cli.transfer import fetch as fetch_module
+from peer_cli.transfer import receive
 from peer_cli.transfer.download import DownloadError
 from peer_cli.transfer.staging import Staging, staging_of
 from tests.peer_cli.transfer.download_bench import GAME, OLD, TIMEOUT_S, Bench, run
@@ -46,7 +46,7 @@ def test_a_write_error_is_told_at_once_and_rolled_back(
 
     async def scenario(bench: Bench) -> None:
         write_files(bench.root, OLD)
-        monkeypatch.setattr(fetch_module, "os", FullDisk())
+        monkeypatch.setattr(receive, "os", FullDisk())
         async with listening(ScriptedSource("a", GAME), ScriptedSource("b", GAME)) as sources:
             with pytest.raises(DownloadError) as caught:
                 await bench.download(sources)

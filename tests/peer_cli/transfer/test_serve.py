@@ -3,7 +3,8 @@
 import asyncio
 import errno
 import os
-from pathlib import Path
+from contextlib import closing
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from peer_cli.library.index import ContentIndex
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, Question
 from peer_cli.transfer import serve
+from store.names import UnsafeName
 from tests.peer_cli.transfer.game_files import (
     BLOCK,
     manifest_of,
@@ -239,6 +241,28 @@ def test_a_bad_block_is_a_problem_of_the_game_also_when_it_is_encrypted(
         )
 
     run(tmp_path, scenario)
+
+
+def test_a_folder_that_becomes_a_link_leads_nowhere(tmp_path: Path) -> None:
+    root = tmp_path / "g"
+    write_files(root, {"sub/a": b"a", "sub/b": b"b", "top": b"t"})
+    write_files(tmp_path / "secret", {"b": b"secret", "c": b"secret"})
+    (root / "sub" / "link").symlink_to("../top")
+    with closing(serve._OpenFolder(root)) as folder:
+        read(folder.open(PurePosixPath("sub/a")))
+        (root / "sub").rename(root / "aside")
+        (root / "sub").symlink_to(tmp_path / "secret")
+        assert read(folder.open(PurePosixPath("sub/b"))) == b"b"
+        with pytest.raises(UnsafeName):
+            folder.open(PurePosixPath("sub/link"))
+        assert read(folder.open(PurePosixPath("aside/link"))) == b"t"
+        with pytest.raises(UnsafeName):
+            folder.open(PurePosixPath("sub/c"))
+
+
+def read(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
 
 
 def test_what_keeps_a_source_from_sending_is_said(

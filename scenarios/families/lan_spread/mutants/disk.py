@@ -104,8 +104,13 @@ MUTANTS = (
         edits=(
             Edit(
                 "transfer/commit.py",
-                old="_move(self.new / path, self.root / path)",
-                new="_move(self.new / path, self.root / path.lower())",
+                old="(self.new / path).rename(self.root / path)",
+                new="(self.new / path).rename(self.root / path.lower())",
+            ),
+            Edit(
+                "transfer/commit.py",
+                old="(self.new / parent).rename(self.root / parent)",
+                new="(self.new / parent).rename(self.root / parent.lower())",
             ),
             Edit(
                 "transfer/commit.py",

@@ -14,8 +14,8 @@ MUTANTS = (
             ),
             Edit(
                 "transfer/serve.py",
-                old="path = resolve_served(job.root, check_served_path(wanted.path))",
-                new="path = job.root / wanted.path",
+                old="file = folder.open(relative)",
+                new="file = os.open(job.root / wanted.path, os.O_RDONLY)",
             ),
         ),
         noticed_by={

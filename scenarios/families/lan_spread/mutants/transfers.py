@@ -148,8 +148,13 @@ MUTANTS = (
         edits=(
             Edit(
                 "transfer/commit.py",
-                old="_move(self.new / path, self.root / path)",
+                old="(self.new / path).rename(self.root / path)",
                 new='_move(self.new / path, self.root / "local" / path)',
+            ),
+            Edit(
+                "transfer/commit.py",
+                old="(self.new / parent).rename(self.root / parent)",
+                new='_move(self.new / parent, self.root / "local" / parent)',
             ),
             Edit(
                 "transfer/commit.py",
@@ -323,11 +328,11 @@ MUTANTS = (
         breaks="Writes blocks at wrong offsets without verifying them.",
         edits=(
             Edit(
-                "transfer/fetch.py",
+                "transfer/receive.py",
                 old="connection.receive_into_file(descriptor, piece.offset, piece.length)",
-                new="whole = self._staging.manifest.files[piece.chunk.file].size\n"
-                "                    at = whole - piece.offset - piece.length\n"
-                "                    connection.receive_into_file(descriptor, at, piece.length)",
+                new="whole = staging.manifest.files[piece.chunk.file].size\n"
+                "                at = whole - piece.offset - piece.length\n"
+                "                connection.receive_into_file(descriptor, at, piece.length)",
             ),
             Edit(
                 "transfer/verify.py",
