@@ -106,7 +106,10 @@ def small_files(count: int) -> list[Thing]:
 def measure(
     backend: str, folder: Path, content: Sequence[Thing], rounds: int, ways: Sequence[Way]
 ) -> list[Result]:
-    """Return the results of all ways on one backend. A content of one thing is a large file."""
+    """Return the results of all ways on one backend. A content of one thing is a large file.
+
+    Small files stay until the end: for minutes after many were deleted, ext4 is slow to make new.
+    """
     samples: dict[str, list[Sample]] = {way.name: [] for way in ways}
     failed: dict[str, str] = {}
     first: dict[str, float] = {}
@@ -122,7 +125,10 @@ def measure(
                 if len(content) == 1:
                     set_size(folder, length)
                 try:
-                    sample = one(way, target, sources[: way.sources], length)
+                    sample = one(
+                        way, target, sources[: way.sources], length, f"{ways.index(way)}-{turn}",
+                        keep=len(content) > 1,
+                    )  # fmt: skip
                 except CommandFailed as error:
                     failed[way.name] = str(error)
                     continue
@@ -130,7 +136,7 @@ def measure(
                     first[way.name] = length / sample.mib_per_s / (1 << 20) * 1000
                 elif turn:
                     samples[way.name].append(sample)
-                    say(f"{backend}, round {turn}: {way.name}: {sample.mib_per_s:.0f} MiB/s")
+                    say(f"{backend}, round {turn}: {way.name}: {sample.mib_per_s:.3g} MiB/s")
     return [
         Result(
             way.name, backend, way.note, tuple(samples[way.name]), first.get(way.name),
@@ -150,7 +156,7 @@ def hosts(backend: str, folder: Path, content: Sequence[Thing]) -> Iterator[list
     for name in ("target", "source", "second"):
         games, scratch = folder / name / "games", folder / name / "scratch"
         games.mkdir(parents=True)
-        (scratch / "got").mkdir(parents=True)
+        scratch.mkdir()
         if name != "target":
             fill(games, content)
         places = [Placed(Mount(path, writable=True)) for path in (games, scratch)]
@@ -196,9 +202,13 @@ def lacking(way: Way, host: Node) -> str:
     return ""
 
 
-def one(way: Way, target: Node, sources: Sequence[Node], size: int) -> Sample:
-    """Move the file once; nothing of it is left. Raises CommandFailed."""
+def one(
+    way: Way, target: Node, sources: Sequence[Node], size: int, name: str, *, keep: bool
+) -> Sample:
+    """Move the game once, into a folder of this name. Raises CommandFailed."""
     there, here = [place_of(source) for source in sources], place_of(target)
+    here = replace(here, scratch=f"{here.scratch}/{name}")
+    target.request("run", argv=["mkdir", "-p", f"{here.scratch}/got"])
     try:
         for source, place in zip(sources, there, strict=True):
             source.request("serve", argv=way.serve(place), port=PORT, timeout=TRANSFER_S)
@@ -209,9 +219,8 @@ def one(way: Way, target: Node, sources: Sequence[Node], size: int) -> Sample:
     finally:
         for source in sources:
             source.request("stop", timeout=TRANSFER_S)
-        target.request(
-            "run", argv=["sh", "-c", f"rm -rf {here.scratch}/got/* {here.scratch}/state-*"]
-        )
+        if not keep:
+            target.request("run", argv=["rm", "-rf", here.scratch])
     cpu = took["cpu_s"] + sum(cost["cpu_s"] for cost in costs) - sum(before)
     peak = max(took["peak_bytes"], *(cost["peak_bytes"] for cost in costs))
     return Sample(

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 
+from benchmarks.measuring import SMALL
+
 BAR_WIDTH, ROW, LABELS = 460, 26, 190
 OURS = "peer"
 
@@ -60,12 +62,13 @@ def _row(result: Result) -> str:
     cpu = statistics.median(sample.cpu_s_per_gib for sample in result.samples)
     peak = max(sample.peak_mib for sample in result.samples)
     first = "" if result.first_byte_ms is None else f"{result.first_byte_ms:.0f} ms"
+    form = ".0f" if max(rates) >= SMALL else ".1f"
     told = [sample.throughput for sample in result.samples if sample.throughput is not None]
     note = result.note
     if told:
         note += f"; `throughput` {statistics.median(told):.0f}"
     return (
-        f"| {result.name} | {result.median():.0f} | {min(rates):.0f} to {max(rates):.0f} "
+        f"| {result.name} | {result.median():{form}} | {min(rates):{form}} to {max(rates):{form}} "
         f"| {cpu:.2f} | {peak:.0f} | {first} | {note} |"
     )
 

@@ -1,4 +1,4 @@
-"""Serves or fetches a folder with one file by Syncthing, over its REST API.
+"""Serves or fetches a folder by Syncthing, over its REST API.
 
     python3 syncthing.py serve IP PORT FOLDER SCRATCH
     python3 syncthing.py fetch IP PORT FOLDER SCRATCH SERVER-IP SERVER-PORT
@@ -111,8 +111,8 @@ def start(ip: str, port: int, scratch: str) -> tuple[Instance, subprocess.Popen[
 def serve(ip: str, port: str, folder: str, scratch: str) -> None:
     """Serve the folder for ever."""
     instance, program = start(ip, int(port), scratch)
-    [file] = [path.name for path in Path(folder).iterdir() if path.suffix == ".eti"]
-    instance.share(folder, "sendonly", file, [instance.device])
+    marker = min(path.name for path in Path(folder).iterdir())
+    instance.share(folder, "sendonly", marker, [instance.device])
     # Its own way to end takes long, and what it would save is thrown away.
     signal.signal(signal.SIGTERM, lambda *_: program.kill())
     program.wait()

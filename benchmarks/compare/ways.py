@@ -7,6 +7,8 @@ PORT = 7000
 FILE = "bf1942.eti"
 GAME = "bf1942"
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's packages for Python are for this one
+# Started by root, rsync's daemon gives up groups, which needs a right that nodes may lack.
+NOT_ROOT = "unshare --user --map-user=1 --map-group=1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,10 @@ def syncthing(target: Place, sources: tuple[Place, ...]) -> list[str]:
 def rsync_daemon(host: Place) -> list[str]:
     """Return an rsync daemon."""
     file = f"{host.scratch}/rsyncd.conf"
-    settings = f"[games]\npath = {host.games}/{GAME}\nuse chroot = no\nuid = 0\ngid = 0\n"
-    daemon = f"rsync --daemon --no-detach --address={host.ip} --port={PORT} --config={file}"
+    settings = f"[games]\npath = {host.games}/{GAME}\nuse chroot = no\n"
+    daemon = (
+        f"{NOT_ROOT} rsync --daemon --no-detach --address={host.ip} --port={PORT} --config={file}"
+    )
     return configured(file, settings, daemon)
 
 
@@ -168,11 +172,7 @@ WAYS = (
         "rsync daemon",
         rsync_daemon,
         lambda target, sources: rsync(target, sources, FILE),
-        # Its daemon gives up groups when root starts it, which needs a right that nodes may lack.
-        needs=(
-            "command -v rsync",
-            f"{SYSTEM_PYTHON} -c 'import os; os.getuid() or os.setgroups([0])'",
-        ),
+        needs=("command -v rsync", f"{NOT_ROOT} true"),
         fetch_all=lambda target, sources: rsync(target, sources, "", "--archive"),
     ),
     Way(
