@@ -1,10 +1,13 @@
 """stdout: writes replies and events as lines.
 
-A thread writes to the plain descriptor, so that a reader that is slow or gone never blocks the
-event loop. Imports no asyncio: output is written before there is a loop.
+A reader that is slow or gone never blocks the event loop: what the descriptor does not take at once
+is written by a thread. Imports no asyncio: output is written before there is a loop.
 """
 
+import errno
 import itertools
+import os
+import select
 import threading
 import time
 from collections import OrderedDict
@@ -27,6 +30,8 @@ from headless.envelope import (
 MAX_WAITING_OUTPUT_BYTES = 4 << 20
 _BATCH_BYTES = 64 << 10  # written in one go; events that still wait can be superseded
 _LINE_BYTES = 300  # memory of a waiting line besides its text
+# Linux has it (`man 2 pwritev2`); pipes and sockets support it, terminals and most files do not.
+_NO_WAIT: int = getattr(os, "RWF_NOWAIT", 0)
 
 
 class _Waiting(NamedTuple):
@@ -60,6 +65,9 @@ class Output:
         self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
         self._newest: dict[Hashable, int] = {}  # number of the newest waiting event of each state
         self._waiting_bytes = 0
+        self._rest = b""  # of a line that was written in part
+        self._writing = False  # the thread is
+        self._may_try = _NO_WAIT != 0
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._write, name="stdout", daemon=True)
@@ -127,6 +135,9 @@ class Output:
         with self._changed:
             if self._closed:
                 return  # nobody will read it
+            idle = not (self._waiting or self._rest or self._writing)
+            if idle and self._may_try and self._write_now(line):
+                return
             number = next(self._numbers)
             if line.state is not None:
                 if self.behind and line.state in self._newest:
@@ -136,15 +147,37 @@ class Output:
             self._waiting_bytes += line.size
             self._changed.notify_all()
 
+    def _write_now(self, line: _Waiting) -> bool:
+        """Write a line if that needs no waiting; waking the thread costs a hundred times more.
+
+        False if nothing was written.
+        """
+        data = self._line(line)
+        if len(data) <= select.PIPE_BUF:  # a pipe takes it whole or not at all
+            try:
+                written = os.pwritev(self._descriptor, [data], -1, _NO_WAIT)
+            except OSError as error:
+                self._may_try = error.errno == errno.EAGAIN
+            else:
+                self._rest = data[written:]
+                if self._rest:
+                    self._changed.notify_all()
+                return True
+        self._next_seq -= line.event is not None
+        return False
+
     def _write(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._waiting)
+                self._writing = False
+                self._changed.wait_for(lambda: self._closed or self._waiting or self._rest)
+                self._writing = True
+                rest, self._rest = self._rest, b""
                 lines = self._next_batch()
-            if not lines:
+            if not (rest or lines):
                 return
             try:
-                write_all(self._descriptor, b"".join(map(self._line, lines)))
+                write_all(self._descriptor, rest + b"".join(map(self._line, lines)))
             except OSError:
                 with self._changed:
                     self._waiting.clear()

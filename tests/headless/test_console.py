@@ -3,7 +3,9 @@ import contextlib
 import itertools
 import json
 import os
+import socket
 import threading
+import tty
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -77,6 +79,55 @@ def test_each_line_leaves_at_once(pipe: Pipe) -> None:
         for number in range(3):
             output.result(number, Empty())
             assert json.loads(file.readline())["id"] == number  # before the next is written
+    output.close(TIMEOUT_S)
+
+
+def a_pipe() -> tuple[int, int]:
+    return os.pipe()
+
+
+def a_socket() -> tuple[int, int]:
+    reading, writing = socket.socketpair()
+    writing.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 << 10)  # takes lines in part
+    return reading.detach(), writing.detach()
+
+
+def a_terminal() -> tuple[int, int]:
+    reading, writing = os.openpty()
+    tty.setraw(writing)
+    return reading, writing
+
+
+@pytest.mark.parametrize("made", [a_pipe, a_socket, a_terminal])
+def test_a_reader_that_comes_late_gets_every_line_whole_and_in_order(
+    made: Callable[[], tuple[int, int]],
+) -> None:
+    reading, writing = made()
+    output = Output(writing)
+    output.on_closed(not_called)
+    sizes = [number * 37 % 5000 for number in range(400)]  # on both sides of a pipe's PIPE_BUF
+    for number, size in enumerate(sizes):  # nobody reads meanwhile: nothing may block
+        output.emit(Counted(number=f"{number} {'x' * size}"))
+    with os.fdopen(reading, "rb") as file:
+        lines = [json.loads(file.readline()) for _ in sizes]
+    output.close(TIMEOUT_S)
+    os.close(writing)
+    assert [line["seq"] for line in lines] == list(range(len(sizes)))
+    told = [line["data"]["number"].split(" ") for line in lines]
+    assert [(int(number), len(text)) for number, text in told] == list(enumerate(sizes))
+
+
+def test_a_line_that_is_taken_at_once_does_not_wake_the_thread(pipe: Pipe) -> None:
+    try:
+        assert os.pwritev(pipe.writing, [b" "], -1, os.RWF_NOWAIT) == 1
+    except (AttributeError, OSError):
+        pytest.skip("this system has no such writing")
+    output = Output(pipe.writing)
+    output.on_closed(not_called)
+    with output._changed:  # held, so that the thread cannot write
+        output.emit(Counted(number="1"))
+        with os.fdopen(os.dup(pipe.reading), "rb") as file:
+            assert json.loads(file.readline())["seq"] == 0
     output.close(TIMEOUT_S)
 
 
