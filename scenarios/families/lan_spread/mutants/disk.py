@@ -91,8 +91,8 @@ MUTANTS = (
         edits=(
             Edit(
                 "library/scan.py",
-                old="                    files.append(_served_file(relative, status))\n",
-                new="                    files += [_served_file(relative, status)]"
+                old="                    files.append(_served_file(relative, status, str(path)))\n",
+                new="                    files += [_served_file(relative, status, str(path))]"
                 " if status.st_size else []\n",
             ),
         ),
