@@ -29,14 +29,10 @@ from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, SessionLostError
 from peer_cli.transfer.dataplane import DataConnection, TransferCancelledError, TransferLostError
 from peer_cli.transfer.download import DownloadError, PeersGoneError
-from peer_cli.transfer.fetch import (
-    DownloadContext,
-    Source,
-    ask_ticket,
-    deserves_ban,
-)
+from peer_cli.transfer.fetch import DownloadContext, Source, ask_ticket, deserves_ban
 from peer_cli.transfer.manifest import ManifestError
 from peer_cli.transfer.progress import reported_progress, throughput
+from peer_cli.transfer.receive import CorruptSourceError
 from peer_cli.transfer.records import RecordReader
 from peer_cli.transfer.verified_archives import VerifiedArchives
 
@@ -45,6 +41,7 @@ _SOURCE_FAULTS = (
     DeniedError,
     TransferLostError,
     ManifestError,
+    CorruptSourceError,
     InstallError,
 )
 

@@ -18,11 +18,7 @@ from peer_cli.library.index import BLOCK_SIZE
 from peer_cli.network import wire
 from peer_cli.transfer.agreement import ask_vote, fetch_manifest
 from peer_cli.transfer.dataplane import DataConnection
-from peer_cli.transfer.fetch import (
-    DownloadContext,
-    Source,
-    ask_ticket,
-)
+from peer_cli.transfer.fetch import DownloadContext, Source, ask_ticket
 from peer_cli.transfer.receive import CorruptSourceError
 from peer_cli.transfer.verify import matches
 from store.deletion import delete_tree

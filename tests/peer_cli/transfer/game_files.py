@@ -9,7 +9,7 @@ from blake3 import blake3
 
 from peer_cli.library import index
 from peer_cli.network import wire
-from peer_cli.transfer import manifest, plan, receive, staging
+from peer_cli.transfer import manifest, plan, receive, staging, verified_archives
 from peer_cli.transfer.manifest import Manifest
 
 BLOCK = 4096
@@ -21,7 +21,7 @@ Files = Mapping[str, bytes]
 
 def use_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a block 4 KiB, a chunk four of them, and what is received together 512 bytes."""
-    for module in (index, manifest, staging, receive, plan):
+    for module in (index, manifest, staging, receive, plan, verified_archives):
         monkeypatch.setattr(module, "BLOCK_SIZE", BLOCK)
     monkeypatch.setattr(manifest, "CHUNK_SIZE", CHUNK)
     monkeypatch.setattr(receive, "TOGETHER_BYTES", TOGETHER)

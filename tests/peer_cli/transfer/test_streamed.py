@@ -10,10 +10,15 @@ import pytest
 from headless.envelope import Event
 from network.address import Address
 from network.limits import RateLimiter
+from peer_cli.catalog import CatalogEntry
+from peer_cli.install.unpacker import Unpacker
 from peer_cli.transfer.dataplane import TransferCancelledError
 from peer_cli.transfer.fetch import DownloadContext, Source
-from peer_cli.transfer.streamed import EVENTS_AT_ONCE, _Attempt
+from peer_cli.transfer.streamed import EVENTS_AT_ONCE, StreamedInstall, _Attempt
 from tests.peer_cli.gate import Gate
+from tests.peer_cli.install.rar_bytes import archive, file_block
+from tests.peer_cli.transfer.game_files import use_small_blocks
+from tests.peer_cli.transfer.scripted_source import ScriptedSource, listening
 
 ENTRIES = 3 * EVENTS_AT_ONCE
 
@@ -52,6 +57,36 @@ def test_no_more_entries_are_taken_while_nobody_reads_of_them(
 
     async def limited() -> None:
         async with asyncio.timeout(10):
+            await scenario()
+
+    asyncio.run(limited())
+
+
+def test_a_source_of_wrong_blocks_is_banned_and_the_next_one_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_small_blocks(monkeypatch)
+    packed = archive(file_block("a", b"content" * 2000))
+    game = {"version.ini": b"1\n", "a.eti": packed}
+
+    async def scenario() -> None:
+        bad, good = ScriptedSource("bad", game), ScriptedSource("good", game)
+        bad.fault, bad.fault_after = "lies", len(packed) // 2
+        banned: list[str] = []
+        entry = CatalogEntry("g", "1", content_digest=good.manifest.digest())
+        with ThreadPoolExecutor(4) as pool:
+            async with listening(bad, good) as sources:
+                context = DownloadContext(
+                    tmp_path, RateLimiter(None), pool, 5.0, Mock(), Gate().caught_up,
+                    lambda _, source, reason: banned.append(f"{source.peer_id}: {reason}"),
+                )  # fmt: skip
+                await StreamedInstall(context, tmp_path / "g", entry, Unpacker(), sources).run()
+        assert banned == ["bad: it delivered wrong bytes of a.eti at 4096"]
+        [unpacked] = [path for path in (tmp_path / "g").rglob("*") if path.is_file()]
+        assert (unpacked.name, unpacked.read_bytes()) == ("a", b"content" * 2000)
+
+    async def limited() -> None:
+        async with asyncio.timeout(20):
             await scenario()
 
     asyncio.run(limited())
