@@ -88,7 +88,7 @@ def a_pipe() -> tuple[int, int]:
 
 def a_socket() -> tuple[int, int]:
     reading, writing = socket.socketpair()
-    writing.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 << 10)  # takes lines in part
+    writing.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 << 10)
     return reading.detach(), writing.detach()
 
 
@@ -115,6 +115,21 @@ def test_a_reader_that_comes_late_gets_every_line_whole_and_in_order(
     assert [line["seq"] for line in lines] == list(range(len(sizes)))
     told = [line["data"]["number"].split(" ") for line in lines]
     assert [(int(number), len(text)) for number, text in told] == list(enumerate(sizes))
+
+
+def test_the_rest_of_a_line_that_was_taken_in_part_follows(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_some(descriptor: int, buffers: list[bytes], *_: int) -> int:
+        return os.write(descriptor, buffers[0][:10])
+
+    monkeypatch.setattr(os, "pwritev", write_some)
+    output = Output(pipe.writing)
+    output.on_closed(not_called)
+    for number in range(ROUNDS):
+        output.result(number, Empty())
+    output.close(TIMEOUT_S)
+    assert [line["id"] for line in pipe.lines()] == list(range(ROUNDS))
 
 
 def test_a_line_that_is_taken_at_once_does_not_wake_the_thread(pipe: Pipe) -> None:

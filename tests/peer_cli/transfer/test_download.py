@@ -107,6 +107,24 @@ def test_an_older_version_is_replaced_and_local_kept(tmp_path: Path) -> None:
 # --- sources that fail ------------------------------------------------------------------------
 
 
+async def downloaded_beside_a_bad_one(
+    bench: Bench, files: Files, fault: Fault, after: int
+) -> ScriptedSource:
+    """Download from a source with this fault and a good one, which is returned."""
+    bad, good = ScriptedSource("bad", files), ScriptedSource("good", files)
+    bad.fault, bad.fault_after = fault, after
+    good.may_send.clear()  # so that the bad one is at it for sure
+    if fault == "stalls":
+        bench.stall_s = 0.4  # time enough for the good one
+        good.may_send.set()
+    async with listening(bad, good) as sources:
+        downloading = asyncio.create_task(bench.download(sources))
+        await bad.connected.wait()
+        good.may_send.set()
+        await downloading
+    return good
+
+
 @pytest.mark.parametrize(
     ("fault", "after"),
     [
@@ -116,17 +134,7 @@ def test_an_older_version_is_replaced_and_local_kept(tmp_path: Path) -> None:
 )
 def test_the_survivor_takes_over(tmp_path: Path, fault: Fault, after: int) -> None:
     async def scenario(bench: Bench) -> None:
-        bad, good = ScriptedSource("bad", GAME), ScriptedSource("good", GAME)
-        bad.fault, bad.fault_after = fault, after
-        good.may_send.clear()  # so that the bad one is at it for sure
-        if fault == "stalls":
-            bench.stall_s = 0.4  # time enough for the good one
-            good.may_send.set()
-        async with listening(bad, good) as sources:
-            downloading = asyncio.create_task(bench.download(sources))
-            await bad.connected.wait()
-            good.may_send.set()
-            await downloading
+        good = await downloaded_beside_a_bad_one(bench, GAME, fault, after)
         bench.check_complete()
         bench.check_chunks()
         delivered = bench.delivered()
@@ -162,17 +170,7 @@ def test_the_survivor_takes_over_small_files(
     tmp_path: Path, fault: Fault, after: int, counts: int
 ) -> None:
     async def scenario(bench: Bench) -> None:
-        bad, good = ScriptedSource("bad", SMALL), ScriptedSource("good", SMALL)
-        bad.fault, bad.fault_after = fault, after
-        good.may_send.clear()
-        if fault == "stalls":
-            bench.stall_s = 0.4
-            good.may_send.set()
-        async with listening(bad, good) as sources:
-            downloading = asyncio.create_task(bench.download(sources))
-            await bad.connected.wait()
-            good.may_send.set()
-            await downloading
+        good = await downloaded_beside_a_bad_one(bench, SMALL, fault, after)
         bench.check_complete(SMALL)
         bench.check_chunks(SMALL)
         assert bench.delivered()["bad"] == counts
