@@ -1,3 +1,5 @@
+"""What is written: lines, whole and in order, whatever the reader does."""
+
 import asyncio
 import contextlib
 import itertools
@@ -6,50 +8,22 @@ import os
 import socket
 import threading
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from headless.dispatch import Input, LineDecoder
 from headless.envelope import CommandError, Empty
 from headless.output import MAX_WAITING_OUTPUT_BYTES, Output
-from tests.headless.words import VOCABULARY, Counted, Level, Look, Text
+from tests.headless.pipe import Pipe
+from tests.headless.words import Counted, Level, Text
 
 TIMEOUT_S = 10.0
-
-
-class Pipe:
-    """A pipe whose ends can be closed one by one, and are at the end."""
-
-    def __init__(self) -> None:
-        self.reading, self.writing = os.pipe()
-        self._open = {self.reading, self.writing}
-
-    def close(self, *ends: int) -> None:
-        for end in self._open.intersection(ends or self._open):
-            self._open.discard(end)
-            os.close(end)
-
-    def lines(self) -> list[dict[str, Any]]:
-        """Everything up to the end, as JSON."""
-        self.close(self.writing)
-        with os.fdopen(os.dup(self.reading), "rb") as file:
-            return [json.loads(line) for line in file]
-
-
-@pytest.fixture
-def pipe() -> Iterator[Pipe]:
-    made = Pipe()
-    yield made
-    made.close()
 
 
 def not_called() -> None:
     raise AssertionError
 
-
-# --- Output -----------------------------------------------------------------------------------
 
 ROUNDS = 100  # three lines each; they fit into a pipe that nobody reads yet
 
@@ -304,79 +278,6 @@ def test_a_reader_that_keeps_up_gets_every_state(pipe: Pipe) -> None:
     ended = read_in_background(pipe)
     output.close(TIMEOUT_S)
     assert [line["data"]["level"] for line in ended()] == list(range(1000))
-
-
-# --- Input ------------------------------------------------------------------------------------
-
-
-def read_all(descriptor: int, writer: threading.Thread | None = None) -> list[bytes]:
-    async def read() -> list[bytes]:
-        ended = asyncio.Event()
-        lines: list[bytes] = []
-
-        async def take(more: list[bytes]) -> None:
-            lines.extend(more)
-
-        Input(descriptor, take, ended.set).start(asyncio.get_running_loop())
-        if writer is not None:
-            writer.start()
-        async with asyncio.timeout(TIMEOUT_S):
-            await ended.wait()
-        return lines
-
-    return asyncio.run(read())
-
-
-def test_input_hands_over_lines_in_order_then_the_end(pipe: Pipe) -> None:
-    written = [f"line {number}".encode() for number in range(20_000)]
-
-    def write() -> None:
-        with os.fdopen(os.dup(pipe.writing), "wb") as file:
-            file.write(b"\n".join(written))
-        pipe.close(pipe.writing)
-
-    assert read_all(pipe.reading, threading.Thread(target=write)) == written
-
-
-def test_the_end_alone_is_told(pipe: Pipe) -> None:
-    pipe.close(pipe.writing)
-    assert read_all(pipe.reading) == []
-
-
-def test_an_over_long_line_is_handed_over_as_too_long(pipe: Pipe) -> None:
-    def write() -> None:
-        with os.fdopen(os.dup(pipe.writing), "wb") as file:
-            file.write(b"x" * (3 << 20) + b'\n{"cmd":"look"}\n')
-        pipe.close(pipe.writing)
-
-    lines = read_all(pipe.reading, threading.Thread(target=write))
-    decode = LineDecoder(VOCABULARY).decode
-    requests = [decode(line) for line in lines]
-    assert isinstance(requests[0].command, CommandError)
-    assert requests[0].command.code == "line-too-long"
-    assert [request.command for request in requests[1:]] == [Look()]
-
-
-def test_a_descriptor_that_cannot_be_read_is_the_end(pipe: Pipe) -> None:
-    assert read_all(pipe.writing) == []
-
-
-# --- descriptors that do not block --------------------------------------------------------------
-
-
-def test_input_that_has_nothing_yet_is_not_the_end(pipe: Pipe) -> None:
-    os.set_blocking(pipe.reading, False)
-    written = [f"line {number}".encode() for number in range(20_000)]
-
-    def write() -> None:
-        for line in written[:3]:  # one by one: the reader finds it empty in between
-            os.write(pipe.writing, line + b"\n")
-        with os.fdopen(os.dup(pipe.writing), "wb") as file:
-            file.write(b"\n".join(written[3:]))
-        pipe.close(pipe.writing)
-
-    # The first read finds nothing: the writer begins when the reader has started.
-    assert read_all(pipe.reading, threading.Thread(target=write)) == written
 
 
 def test_output_that_is_full_is_not_a_reader_that_is_gone(pipe: Pipe) -> None:
