@@ -18,7 +18,8 @@ CONTENT = b"what a hostile source has sent"
 # Names that no receiver may accept; `{}` is a folder that it could write into.
 NAMES: dict[str, tuple[str, ...]] = {
     "an absolute path": ("{}/hostile",),
-    "a way out": ("../hostile",),
+    # To beside its folder, its parent, and so on: how deep a receiver writes is its own choice.
+    "a way out": tuple("../" * up + "hostile" for up in range(1, 5)),
     "a way out from within": ("data/../../../hostile",),
     "a backslash": ("..\\hostile",),
     "a control character": ("host\x07ile",),

@@ -230,13 +230,16 @@ MUTANTS = (
     ),
     Mutant(
         name="tells-everything-again",
-        breaks="Repeats all events of a download and an install after every operation.",
+        breaks="Repeats all events of a download and an install after every one of them.",
         edits=(
             Edit(
                 "games.py",
                 old="        self.operations.end(game_id)\n        self._context.emit(terminal)\n",
                 new="        self.operations.end(game_id)\n"
                 "        self._context.emit(terminal)\n"
+                # Else the repeats of an uninstall could come during the next install.
+                "        if isinstance(terminal, messages.UninstallFinished):\n"
+                "            return\n"
                 "        none = messages.Throughput(\n"
                 "            bytes=0, duration_ms=1, mib_per_s=0, mbit_per_s=0, chunks=0\n"
                 "        )\n"
