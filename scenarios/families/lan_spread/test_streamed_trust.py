@@ -1,20 +1,23 @@
-"""Authenticity and secrecy of streamed bytes: S79, S80, S95."""
+"""Authenticity and secrecy of streamed bytes: S79, S80, S95, S106."""
 
 # ruff: noqa: D103 - the decorator says what a scenario proves
 
 import zlib
 
+from scenarios.core.backends.base import Placed
+from scenarios.core.node import Node
 from scenarios.core.scenario import scenario
 from scenarios.core.trees import tree
 from scenarios.families.lan_spread.content import forged
 from scenarios.families.lan_spread.games import made_game
 from scenarios.families.lan_spread.lan import Lan
 from scenarios.families.lan_spread.peers import Peer
-from scenarios.families.lan_spread.rar5 import read_headers
+from scenarios.families.lan_spread.rar5 import PackedEntry, read_headers
 from scenarios.families.lan_spread.specs import peer
 from scenarios.families.lan_spread.streams import drains, ends_as, is_empty, is_streamed
 
 MIB = 1 << 20
+FORGED = 64  # bytes
 
 
 @scenario(
@@ -36,10 +39,7 @@ def relay_in_the_path(lan: Lan) -> None:
     through = relay.request("forward", addr=source.addr)["addr"]
     before.connect_through(source, through)
     client.connect_through(source, through)
-    archive = source.root("bf1942") / "bf1942.eti"
-    entry = read_headers(archive).entries[-1]
-    content = archive.read_bytes()[entry.start : entry.start + entry.packed]
-    lan.check.given("the last entry lies in the archive as it is", len(content) == entry.size)
+    entry, content = last_entry(lan, source)
 
     lan.step("a relay that changes nothing")
     before.stream_install("bf1942").installed()
@@ -48,10 +48,7 @@ def relay_in_the_path(lan: Lan) -> None:
     lan.check.equal("the last entry, through the relay", installed.read_bytes(), content)
 
     lan.step("a relay that changes what it passes on")
-    old = content[len(content) // 2 :][:64]
-    new = forged(old, b"what somebody in the path put in")
-    lan.check.given("the other bytes have the same CRC-32", zlib.crc32(old) == zlib.crc32(new))
-    relay.request("replace", old=old.hex(), new=new.hex())
+    forge(lan, relay, content)
     stream = client.stream_install("bf1942")
     failed = stream.failed_or_gone()
     count = relay.request("replaced")["count"]
@@ -78,7 +75,7 @@ def relay_in_the_path(lan: Lan) -> None:
     client.shutdown()
     ends_as(lan, stream, "download-finished", "install-finished")
     lan.evidence(
-        f"{len(old)} bytes replaced with the same CRC-32: {failed.name} "
+        f"{FORGED} bytes replaced with the same CRC-32: {failed.name} "
         f"({failed.data.get('code')}), then {stream.told()} from the next source"
     )
 
@@ -170,3 +167,69 @@ def encrypted_data(lan: Lan) -> None:
         0,
     )
     lan.evidence("seen once in clear, and not at all where one side has the switch")
+
+
+@scenario(
+    "S106",
+    name="Changed archives and the catalog's digest",
+    proves="The catalog has a game's digest, which a source matches; a relay in front of it "
+    "replaces bytes of the archive and keeps their CRC-32: with another source beside it the "
+    "first is banned, and what is installed comes from the other; alone, the streamed install "
+    "fails and leaves nothing",
+)
+def changed_archives(lan: Lan) -> None:
+    # Before the peers, so that the source behind it is the first in (IP, port) order.
+    relay = lan.relay()
+    source, spare = lan.start(
+        peer("source", [made_game("bf1942", 3 * MIB, "S106")]),
+        peer("spare", [made_game("bf1942", 3 * MIB, "S106")]),
+    )
+    flags: list[str | Placed] = ["--catalog-db", lan.catalog(digest_of=source.root("bf1942"))]
+    alone, client = lan.start(peer("alone", flags=flags), peer("client", flags=flags))
+    through = relay.request("forward", addr=source.addr)["addr"]
+    entry, content = last_entry(lan, source)
+    forge(lan, relay, content)
+
+    lan.step("another source beside it")
+    client.connect_through(source, through)
+    client.connect(spare)
+    stream = client.stream_install("bf1942")
+    stream.installed()
+    is_streamed(lan, client, "bf1942")
+    installed = client.root("bf1942") / "local" / entry.name
+    lan.check.equal("the last entry", installed.read_bytes(), content)
+    lan.check.equal("who served", stream.served_by(lan.peers), {"spare"})
+    banned = [event.data.get("peer_id") for event in stream.events("source-banned")]
+    lan.check.equal("who is banned", banned, [source.peer_id])
+    client.shutdown()
+    ends_as(lan, stream, "download-finished", "install-finished")
+
+    lan.step("without another one")
+    alone.connect_through(source, through)
+    attempt = alone.stream_install("bf1942")
+    failed = attempt.failed_or_gone()
+    is_empty(lan, alone, "after the changed stream")
+    attempt.close()
+    count = relay.request("replaced")["count"]
+    lan.check.given("the relay has found what it replaces, each time", count == 2)
+    lan.evidence(
+        f"{FORGED} bytes replaced with the same CRC-32: {stream.told()} from the other; "
+        f"alone {failed.name} ({failed.data.get('code')})"
+    )
+
+
+def last_entry(lan: Lan, source: Peer) -> tuple[PackedEntry, bytes]:
+    """Return the last entry of the source's archive, which is stored, and its content."""
+    archive = source.root("bf1942") / "bf1942.eti"
+    entry = read_headers(archive).entries[-1]
+    content = archive.read_bytes()[entry.start : entry.start + entry.packed]
+    lan.check.given("the last entry lies in the archive as it is", len(content) == entry.size)
+    return entry, content
+
+
+def forge(lan: Lan, relay: Node, content: bytes) -> None:
+    """Let the relay replace bytes in the middle of the content by ones of the same CRC-32."""
+    old = content[len(content) // 2 :][:FORGED]
+    new = forged(old, b"what somebody in the path put in")
+    lan.check.given("the other bytes have the same CRC-32", zlib.crc32(old) == zlib.crc32(new))
+    relay.request("replace", old=old.hex(), new=new.hex())

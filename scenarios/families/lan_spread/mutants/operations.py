@@ -66,6 +66,10 @@ MUTANTS = (
                 "operations of client after the changed download",
                 "operations of client",
             ),
+            "S106": (
+                "operations of client",
+                "operations of alone after the changed stream",
+            ),
             "S80": (
                 "operations of client after the lie",
                 "operations of client",
@@ -323,6 +327,7 @@ MUTANTS = (
             ),
             "S79": ("outcomes of the stream of bf1942",),
             "S80": ("outcomes of the stream of bf1942",),
+            "S106": ("outcomes of the stream of bf1942",),
         },
     ),
     Mutant(
@@ -342,50 +347,6 @@ MUTANTS = (
         ),
         noticed_by={
             "S25": ("both had begun before either was finished",),
-        },
-    ),
-    Mutant(
-        name="answers-a-cancel-at-once",
-        breaks="Replies to a cancel before the rollback.",
-        edits=(
-            Edit(
-                "operations.py",
-                old="        running.cancel()\n        part = running.part\n",
-                new="        asyncio.get_running_loop().call_later(0.2, running.cancel)\n"
-                "        return\n"
-                "        part = running.part\n",
-            ),
-        ),
-        noticed_by={
-            "S53": (
-                "the client's folder after the reply",
-                "the client's operations after the reply",
-            ),
-            "S46": (
-                "the folder of client when the reply has come",
-                "operations of client when the reply has come",
-            ),
-        },
-    ),
-    Mutant(
-        name="cancels-nothing",
-        breaks="Replies to a cancel, but continues.",
-        edits=(
-            Edit(
-                "operations.py",
-                old="        running.cancel()\n        part = running.part\n",
-                new="        return\n        part = running.part\n",
-            ),
-        ),
-        noticed_by={
-            "S53": (
-                "the client's folder after the reply",
-                "the client's operations after the reply",
-            ),
-            "S46": (
-                "the folder of client when the reply has come",
-                "operations of client when the reply has come",
-            ),
         },
     ),
     Mutant(

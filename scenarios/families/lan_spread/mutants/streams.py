@@ -54,6 +54,10 @@ MUTANTS = (
                 "the games of client",
                 "what the root of bf1942 holds at client",
             ),
+            "S106": (
+                "the games of client",
+                "what the root of bf1942 holds at client",
+            ),
             "S80": (
                 "the games of client",
                 "what the root of bf1942 holds at client",
@@ -279,72 +283,6 @@ MUTANTS = (
         ),
         noticed_by={
             "S43": ("client: download-failed of cnctw",),
-        },
-    ),
-    Mutant(
-        name="takes-any-stream",
-        breaks="Does not authenticate streamed bytes.",
-        edits=(
-            Edit(
-                "transfer/records.py",
-                old="        if self._tags.next(payload) != tag:\n",
-                new="        if self._tags.next(payload) == b'':\n",
-            ),
-        ),
-        noticed_by={
-            "S79": ("client: download-failed or download-peers-gone of bf1942",),
-        },
-    ),
-    Mutant(
-        name="streams-past-the-digest",
-        breaks="Streams unpacked bytes even if the catalog has a digest.",
-        edits=(
-            Edit(
-                "transfer/streamed.py",
-                old="if self._entry.content_digest is None",
-                new="if True",
-            ),
-        ),
-        noticed_by={
-            "S80": ("client: download-failed or download-peers-gone of bf1942",),
-        },
-    ),
-    Mutant(
-        name="keeps-fetched-archives",
-        breaks="Leaves the verified archives among the installed files.",
-        edits=(
-            Edit(
-                "transfer/streamed.py",
-                old="            verified.discard(staging)\n",
-                new="",
-            ),
-        ),
-        noticed_by={
-            "S80": ("what is installed",),
-        },
-    ),
-    Mutant(
-        name="installs-what-it-refused",
-        breaks="Installs an empty game if the source's files do not match the digest.",
-        edits=(
-            Edit(
-                "transfer/streamed.py",
-                old="        files = await verified.archives()\n",
-                new="        await run_to_end(self._context.pool, self._prepare)\n"
-                "        files = await verified.archives()\n",
-            ),
-            Edit(
-                "transfer/streamed.py",
-                old="        transaction.discard_staging(self._root)\n",
-                new="        (self._root / transaction.STAGING).rename("
-                "self._root / transaction.LOCAL)\n",
-            ),
-        ),
-        noticed_by={
-            "S80": (
-                "the folder of client after the lie",
-                "the games of client after the lie",
-            ),
         },
     ),
     Mutant(
