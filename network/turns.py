@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 PAUSE = 7  # the pause is this many times the turn: at most an eighth of a core
 MAX_PAUSE_S = 2.0
+# So much of the pauses is free for who has asked for little: a download of thousands of small files
+# begins with one costly request after the other.
+CREDIT_S = 1.0
 BESIDE_S = 0.0005  # to read, decode and answer a request, which is outside its turn (measured)
 
 
@@ -18,7 +21,10 @@ class _Turn:
 
 
 class Turns:
-    """Gives each key turns, with a pause after each turn in proportion to its length."""
+    """Gives each key turns, with a pause after each turn in proportion to its length.
+
+    The pauses begin when `CREDIT_S` seconds of them are used up, which come back with time.
+    """
 
     def __init__(self) -> None:
         self._turns: dict[Hashable, _Turn] = {}
@@ -34,17 +40,22 @@ class Turns:
         try:
             async with turn.lock if alone else nullcontext():
                 await asyncio.sleep(turn.free_at - loop.time())  # the price of the last turn
-                began = loop.time()
+                began, owed = loop.time(), turn.free_at
                 try:
                     yield
                 finally:
-                    took = loop.time() - began
-                    free_at = loop.time() + min((took + BESIDE_S) * PAUSE, MAX_PAUSE_S)
-                    turn.free_at = max(turn.free_at, free_at)
+                    now = loop.time()
+                    price_s = min((now - began + BESIDE_S) * PAUSE, MAX_PAUSE_S)
+                    free_at = max(owed, now - CREDIT_S) + price_s
+                    turn.free_at = max(turn.free_at, free_at)  # who waited with others pays once
         finally:
             turn.waiting -= 1
 
     def _forget(self, now: float) -> None:
-        over = [key for key, turn in self._turns.items() if not turn.waiting and turn.free_at < now]
+        over = [
+            key
+            for key, turn in self._turns.items()
+            if not turn.waiting and turn.free_at < now - CREDIT_S
+        ]
         for key in over:
             del self._turns[key]

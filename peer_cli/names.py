@@ -71,11 +71,10 @@ class ServedPaths:
 
     def resolve(self, relative: PurePosixPath) -> Path:
         """See `resolve_served`."""
-        target = self._resolver.resolve(relative)
-        inside = target.relative_to(self._resolver.root)
-        if not inside.parts or is_reserved(inside.parts[0]):
+        inside = self._resolver.inside(relative)
+        if not inside or is_reserved(inside.partition("/")[0]):
             raise unsafe(str(relative), "leads to what is never served")
-        return target
+        return Path(self._resolver.root, inside)
 
 
 def resolve_served(root: Path, relative: PurePosixPath) -> Path:

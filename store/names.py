@@ -65,22 +65,32 @@ class Resolver:
     def __init__(self, root: Path) -> None:
         """`root` may itself be a link."""
         # Not Path.resolve, which up to Python 3.12 raises RuntimeError for a loop of links.
-        self.root = Path(os.path.realpath(root))
+        self.root = os.path.realpath(root)
+        self._below = os.path.join(self.root, "")  # noqa: PTH118 - text, because files are many
         self._folders: dict[str, str] = {}
 
     def resolve(self, relative: PurePosixPath) -> Path:
         """See `resolve_inside`."""
+        return Path(self.root, self.inside(relative))
+
+    def inside(self, relative: PurePosixPath) -> str:
+        """Return the real path of `relative`, relative to the real root; "" for the root itself.
+
+        Raises UnsafeName like `resolve_inside`.
+        """
         folder, _, name = str(relative).rpartition("/")
         real = self._folders.get(folder)
         if real is None:
             real = os.path.realpath(os.path.join(self.root, folder))  # noqa: PTH118 - as above
             self._folders[folder] = real
-        target = Path(real, name)
-        if name == ".." or target.is_symlink():
-            target = Path(os.path.realpath(target))
-        if not target.is_relative_to(self.root):
+        target = os.path.join(real, name)  # noqa: PTH118 - as above
+        if name == ".." or os.path.islink(target):  # noqa: PTH114 - as above
+            target = os.path.realpath(target)
+        if target == self.root:
+            return ""
+        if not target.startswith(self._below):
             raise unsafe(str(relative), "leaves its folder through a link")
-        return target
+        return target[len(self._below) :]
 
 
 def resolve_inside(root: Path, relative: PurePosixPath) -> Path:

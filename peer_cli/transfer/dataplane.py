@@ -29,6 +29,7 @@ PIPE_BYTES = 1 << 20
 SLOW_RECEIVER = 1 << 20
 SLOW_RECEIVER_BUFFER = 64 << 10
 _GONE = "the receiver is gone"
+BECAME_SHORTER = "the file became shorter while it was sent"
 _ENDED_EARLY = "the source ended the connection early"
 SLICE_BYTES = 8 << 20  # bytes between two checks for a cancel
 
@@ -146,9 +147,17 @@ class DataConnection:
                 data = os.pread(file, min(count, SEALED_BYTES), offset)
                 sent = self._send_all(memoryview(data))
             if sent == 0:
-                raise TransferLostError("the file became shorter while it was sent")
+                raise TransferLostError(BECAME_SHORTER)
             offset += sent
             self._moved(sent)
+
+    def send_bytes(self, data: memoryview) -> None:
+        """Send all of the data. Raises TransferLostError, TransferCancelledError."""
+        self._connection().setblocking(False)
+        while data:
+            count = self._slice(len(data))
+            self._moved(self._send_all(data[:count]))
+            data = data[count:]
 
     def receive_into_file(self, file: int, offset: int, length: int) -> None:
         """Receive exactly `length` bytes into an open file.

@@ -1,9 +1,6 @@
 """The serving side: checks requests, issues tickets, and sends in threads."""
 
 import asyncio
-import contextlib
-import errno
-import os
 import secrets
 import socket
 import stat
@@ -13,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from headless.threads import run_to_end
@@ -27,7 +24,7 @@ from peer_cli.install.unpacker import Unpacker
 from peer_cli.library.index import UnreadableBlock
 from peer_cli.library.library import Library
 from peer_cli.library.scan import LocalGame
-from peer_cli.names import ServedPaths, check_served_path, resolve_served
+from peer_cli.names import ServedPaths, check_served_path
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, Question, Session
 from peer_cli.startup import report
@@ -40,12 +37,12 @@ from peer_cli.transfer.dataplane import (
 from peer_cli.transfer.manifest import Manifest
 from peer_cli.transfer.records import KEY_BYTES, RecordWriter
 from peer_cli.transfer.sealing import KEY_BYTES as SEAL_KEY_BYTES
+from peer_cli.transfer.send import send_ranges
 from peer_cli.transfer.tickets import TicketBook
 from store.names import UnsafeName
 
 HASHING_NEWS_S = 0.5
 UNREADABLE = "unreadable"  # denial code for trouble with this peer's disk
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HASHING_THREADS = 8  # games hashed at once
 _CHECKING_THREADS = 4  # requests checked at once
 
@@ -293,7 +290,7 @@ class Server:
             data.attach(connection, RECEIVER_STALL_S)
             data.seal(job.seal)
             if job.stream_key is None:
-                _send_ranges(data, job)
+                send_ranges(data, job.root, job.ranges)
             else:
                 self._send_entries(data, job.root, job.stream_key)
         except UnreadableBlock as error:
@@ -322,55 +319,3 @@ class Server:
                 data.send_records(helper.stdout.fileno(), RecordWriter(key))
             finally:
                 unpacker.stop(helper)
-
-
-class _OpenFolder:
-    """Opens files of a game. A folder is looked for once for the files in it that follow.
-
-    Later files are opened by its descriptor: even if somebody replaces it with a link meanwhile,
-    they are those of the folder that was checked.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._name = ""
-        self._descriptor: int | None = None
-
-    def open(self, relative: PurePosixPath) -> int:
-        """Return a file's descriptor. Raises OSError, UnsafeName."""
-        folder, _, name = str(relative).rpartition("/")
-        if self._descriptor is None or folder != self._name:
-            self.close()
-            real = resolve_served(self._root, PurePosixPath(folder)) if folder else self._root
-            self._descriptor = os.open(real, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._name = folder
-        try:
-            return os.open(name, _READ, dir_fd=self._descriptor)
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise
-        return os.open(resolve_served(self._root, relative), _READ)  # a link within the game
-
-    def close(self) -> None:
-        """Close the folder."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-def _send_ranges(data: DataConnection, job: TransferJob) -> None:
-    """Send what a ticket is for. The names were checked with it; what they lead to may change."""
-    with contextlib.closing(_OpenFolder(job.root)) as folder:
-        for wanted in job.ranges:
-            relative = PurePosixPath(wanted.path)
-            file = folder.open(relative)
-            try:
-                data.send_file(file, wanted.offset, wanted.length)
-            except (OSError, TransferLostError) as error:
-                cause = error if isinstance(error, OSError) else error.__cause__
-                if isinstance(cause, OSError) and cause.errno == errno.EIO:  # no socket raises it
-                    path = resolve_served(job.root, relative)
-                    raise UnreadableBlock(cause, path, wanted.offset, wanted.length) from error
-                raise
-            finally:
-                os.close(file)

@@ -8,6 +8,11 @@ from network import turns as turns_module
 from network.turns import Turns
 
 
+@pytest.fixture
+def no_credit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "CREDIT_S", 0.0)
+
+
 def run(scenario: Callable[[Turns], Awaitable[None]]) -> None:
     async def limited() -> None:
         async with asyncio.timeout(10):
@@ -44,6 +49,7 @@ def test_who_waits_with_others_does_not_wait_for_them() -> None:
     run(scenario)
 
 
+@pytest.mark.usefixtures("no_credit")
 def test_after_a_turn_there_is_a_pause_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns_module, "PAUSE", 5)
 
@@ -60,6 +66,7 @@ def test_after_a_turn_there_is_a_pause_in_proportion(monkeypatch: pytest.MonkeyP
     run(scenario)
 
 
+@pytest.mark.usefixtures("no_credit")
 def test_who_has_paid_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns_module, "MAX_PAUSE_S", 0.0)
 
@@ -73,6 +80,7 @@ def test_who_has_paid_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     run(scenario)
 
 
+@pytest.mark.usefixtures("no_credit")
 def test_a_turn_that_took_nothing_has_a_price_as_well() -> None:
     async def scenario(turns: Turns) -> None:
         loop = asyncio.get_running_loop()
@@ -81,5 +89,42 @@ def test_a_turn_that_took_nothing_has_a_price_as_well() -> None:
             async with turns.turn("a"):
                 pass
         assert loop.time() - began >= 9 * turns_module.BESIDE_S * turns_module.PAUSE
+
+    run(scenario)
+
+
+def test_the_first_turns_need_no_pause_until_the_credit_is_used_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns_module, "CREDIT_S", 3.0)
+    monkeypatch.setattr(turns_module, "MAX_PAUSE_S", 1.0)
+    monkeypatch.setattr(turns_module, "PAUSE", 1_000_000)  # each turn costs the most
+
+    async def scenario(turns: Turns) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for _ in range(4):
+            async with turns.turn("a"):
+                pass
+        assert loop.time() - began < 1.0
+        async with turns.turn("a"):
+            assert loop.time() - began >= 0.9
+
+    run(scenario)
+
+
+def test_who_waits_with_others_pays_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "CREDIT_S", 3.0)
+    monkeypatch.setattr(turns_module, "MAX_PAUSE_S", 1.0)
+    monkeypatch.setattr(turns_module, "PAUSE", 1_000_000)
+
+    async def scenario(turns: Turns) -> None:
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            for _ in range(20):
+                await stack.enter_async_context(turns.turn("a", alone=False))
+        began = loop.time()
+        async with turns.turn("a"):
+            assert loop.time() - began < 0.9
 
     run(scenario)

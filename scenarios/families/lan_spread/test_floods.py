@@ -53,16 +53,18 @@ def slow_readers(lan: Lan) -> None:
     lan.evidence(f"{len(tickets)} slow readers held; meanwhile {download.told()}")
 
 
-RANGES = 128
+RANGES = 1024
 ROUNDS = 4
+BEFORE = 18  # requests as costly, for a peer that has some of them free for everybody
 
 
 @scenario(
     "S97",
     name="Requests for many ranges",
     proves=f"One address asks {ROUNDS} times at once for {RANGES} ranges of as many files, each "
-    "time followed by a request for one: they are answered one by one, and after each comes a "
-    "pause longer than it took; another address waits for none of them, and downloads meanwhile",
+    f"time followed by a request for one, after it has asked for as many {BEFORE} times: they are "
+    "answered one by one, and after each comes a pause longer than it took; another address waits "
+    "for none of them, and downloads meanwhile",
 )
 def many_ranges(lan: Lan) -> None:
     paths = [f"d/d/d/d/{number}" for number in range(RANGES)]
@@ -74,6 +76,9 @@ def many_ranges(lan: Lan) -> None:
     session = lan.raw_client().dial(server)
     other = lan.raw_client("other").dial(server)
     client.connect(server)
+    for _ in range(3):
+        session.press("css", [paths] * (BEFORE // 3))
+        session.pressed(BEFORE // 3)
     session.press("css", [paths, paths[:1]] * ROUNDS)
     other.ticket("css", catalog_version("css"), (paths[0], 1))
     before = len(session.pressed())

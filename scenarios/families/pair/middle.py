@@ -15,8 +15,8 @@ Commands, with their arguments and what they give:
 - `lead` upstream, addr: from now on the wire to this peer is another program's
 - `cut`: ends all connections of wires; `dead` on: whether wires are cut at once
 - `mute` on: whether wires stay open and pass nothing on
-- `tell-at` count, cut: event `passed` when so many bytes more have come through, of both
-  directions; with cut, all wires end at that byte
+- `tell-at` count, cut, dead: event `passed` when so many bytes more have come through, of both
+  directions; with cut, all wires end at that byte, and with dead they are dead from then on
 - `alter` at: changes one byte, at this place of what the side that dials says, in all connections
   from now on (null: no more)
 - `recorded`: `sizes` of what was said at each connection, by the one who dialled and by the other
@@ -102,7 +102,7 @@ class Program:
         self._tasks: set[asyncio.Task[None]] = set()
         self._dead = False
         self._left: int | None = None  # bytes until it tells
-        self._cuts = False
+        self._cuts = self._dies = False
         self._speaks = asyncio.Event()
         self._speaks.set()
         self._alter_at: int | None = None
@@ -151,9 +151,9 @@ class Program:
             self._speaks.set()
         return {}
 
-    async def tell_at(self, count: int, cut: bool) -> dict[str, Any]:
+    async def tell_at(self, count: int, cut: bool, dead: bool = False) -> dict[str, Any]:
         """Tell later, and cut."""
-        self._left, self._cuts = count, cut
+        self._left, self._cuts, self._dies = count, cut, dead
         return {}
 
     async def alter(self, at: int | None) -> dict[str, Any]:
@@ -233,6 +233,7 @@ class Program:
             if there:
                 self._emit("passed", cut=self._cuts)
                 if self._cuts:
+                    self._dead = self._dies
                     await self.cut()
                     return
 

@@ -13,7 +13,7 @@ from network.address import Address
 from peer_cli.library.index import ContentIndex
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, Question
-from peer_cli.transfer import serve
+from peer_cli.transfer import send
 from store.names import UnsafeName
 from tests.peer_cli.transfer.game_files import (
     BLOCK,
@@ -143,7 +143,12 @@ def test_without_a_good_ticket_nothing_is_sent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change", ["gone", "shorter", "link out", "reserved link", "linked folder"]
 )
-def test_a_disk_that_changed_since_is_an_early_end(tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_a_disk_that_changed_since_is_an_early_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, *, together: bool
+) -> None:
+    if not together:
+        monkeypatch.setattr(send, "_SMALL_BYTES", 0)
     root = tmp_path / "games" / "g"
     write_files(root, {**FILES, "local/save": b"mine" * 100})
     (tmp_path / "outside").write_bytes(b"secret" * 100)
@@ -164,19 +169,22 @@ def test_a_disk_that_changed_since_is_an_early_end(tmp_path: Path, change: str) 
                 write_files(tmp_path / "elsewhere", {"b.bin": b"secret" * 100})
                 (root / "sub").symlink_to(tmp_path / "elsewhere")
         received = await made.fetch(ticket)
-        whole = FILES["version.ini"] + FILES["sub/b.bin"][: 50 if change == "shorter" else 0]
-        assert received == whole
+        part = 50 if change == "shorter" and not together else 0
+        assert received == FILES["version.ini"] + FILES["sub/b.bin"][:part]
 
     run(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("together", [True, False])
 def test_a_disk_that_fails_while_it_is_sent_from_is_a_problem_of_the_game(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, together: bool
 ) -> None:
+    if not together:
+        monkeypatch.setattr(send, "_SMALL_BYTES", 0)
     root = tmp_path / "games" / "g"
     write_files(root, FILES)
     bad = (root / "sub/b.bin").stat().st_ino
-    sendfile, pread = os.sendfile, os.pread
+    sendfile, preadv, pread = os.sendfile, os.preadv, os.pread
     broken = [True]
 
     def fail_on_bad(descriptor: int) -> None:
@@ -187,11 +195,16 @@ def test_a_disk_that_fails_while_it_is_sent_from_is_a_problem_of_the_game(
         fail_on_bad(file)
         return sendfile(out, file, offset, count)
 
+    def failing_preadv(file: int, buffers: list[memoryview], offset: int) -> int:
+        fail_on_bad(file)
+        return preadv(file, buffers, offset)
+
     def failing_pread(file: int, count: int, offset: int) -> bytes:
         fail_on_bad(file)
         return pread(file, count, offset)
 
     monkeypatch.setattr(os, "sendfile", failing_sendfile)
+    monkeypatch.setattr(os, "preadv", failing_preadv)
     monkeypatch.setattr(os, "pread", failing_pread)
 
     async def scenario(made: Bench) -> None:
@@ -215,9 +228,12 @@ def test_a_disk_that_fails_while_it_is_sent_from_is_a_problem_of_the_game(
 
 
 @pytest.mark.parametrize("encrypt", [False, True])
+@pytest.mark.parametrize("together", [True, False])
 def test_a_bad_block_is_a_problem_of_the_game_also_when_it_is_encrypted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, encrypt: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, encrypt: bool, together: bool
 ) -> None:
+    if not together:
+        monkeypatch.setattr(send, "_SMALL_BYTES", 0)
     write_files(tmp_path / "games" / "g", FILES)
 
     def fail(*_: object) -> int:
@@ -230,6 +246,7 @@ def test_a_bad_block_is_a_problem_of_the_game_also_when_it_is_encrypted(
         answer = await made.ask(question)
         assert isinstance(answer, wire.Ticket)
         monkeypatch.setattr(os, "sendfile", fail)
+        monkeypatch.setattr(os, "preadv", fail)
         monkeypatch.setattr(os, "pread", fail)
         client, accepted = await made.connect()
         serving = made.server.serve(accepted, Address("127.0.0.1", 5), answer.ticket)
@@ -248,7 +265,7 @@ def test_a_folder_that_becomes_a_link_leads_nowhere(tmp_path: Path) -> None:
     write_files(root, {"sub/a": b"a", "sub/b": b"b", "top": b"t"})
     write_files(tmp_path / "secret", {"b": b"secret", "c": b"secret"})
     (root / "sub" / "link").symlink_to("../top")
-    with closing(serve._OpenFolder(root)) as folder:
+    with closing(send._OpenFolder(root)) as folder:
         read(folder.open(PurePosixPath("sub/a")))
         (root / "sub").rename(root / "aside")
         (root / "sub").symlink_to(tmp_path / "secret")
@@ -275,7 +292,7 @@ def test_what_keeps_a_source_from_sending_is_said(
 
     async def scenario(made: Bench) -> None:
         ticket = await made.ticket(wire.Range("sub/b.bin", 0, 100))
-        monkeypatch.setattr(serve, "resolve_served", fail)
+        monkeypatch.setattr(send, "resolve_served", fail)
         client, accepted = await made.connect()
         with client:
             assert await made.server.serve(accepted, Address("127.0.0.1", 5), ticket) == "g"

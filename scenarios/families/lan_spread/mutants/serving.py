@@ -13,9 +13,9 @@ MUTANTS = (
                 new="file = Path(paths._resolver.root, relative).stat(",
             ),
             Edit(
-                "transfer/serve.py",
+                "transfer/send.py",
                 old="file = folder.open(relative)",
-                new="file = os.open(job.root / wanted.path, os.O_RDONLY)",
+                new="file = os.open(root / wanted.path, os.O_RDONLY)",
             ),
         ),
         noticed_by={
@@ -35,8 +35,8 @@ MUTANTS = (
         edits=(
             Edit(
                 "names.py",
-                old="        target = self._resolver.resolve(relative)\n",
-                new="        return (self._resolver.root / relative).resolve()\n",
+                old="        inside = self._resolver.inside(relative)\n",
+                new="        return Path(self._resolver.root, relative).resolve()\n",
             ),
         ),
         noticed_by={
@@ -187,7 +187,12 @@ MUTANTS = (
         breaks="Omits the last byte of what it sends.",
         edits=(
             Edit(
-                "transfer/serve.py",
+                "transfer/send.py",
+                old="together += _read(file, wanted)",
+                new="together += _read(file, wanted)[:-1]",
+            ),
+            Edit(
+                "transfer/send.py",
                 old="data.send_file(file, wanted.offset, wanted.length)",
                 new="data.send_file(file, wanted.offset, wanted.length - 1)",
             ),
@@ -275,11 +280,11 @@ MUTANTS = (
                 "transfer/serve.py",
                 old="            data.seal(job.seal)\n"
                 "            if job.stream_key is None:\n"
-                "                _send_ranges(data, job)\n",
+                "                send_ranges(data, job.root, job.ranges)\n",
                 new="            data.seal(job.seal)\n"
                 "            if job.stream_key is None:\n"
                 "                with self.__dict__.setdefault('_turn', threading.Lock()):\n"
-                "                    _send_ranges(data, job)\n",
+                "                    send_ranges(data, job.root, job.ranges)\n",
             ),
         ),
         noticed_by={

@@ -356,7 +356,7 @@ MUTANTS = (
                 new="return True",
             ),
             Edit(
-                "transfer/serve.py",
+                "transfer/send.py",
                 old="data.send_file(file, wanted.offset, wanted.length)",
                 new="data.send_file(file, 0, wanted.length)",
             ),

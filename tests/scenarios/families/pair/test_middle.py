@@ -73,6 +73,18 @@ def test_a_wire_passes_counts_and_is_cut_at_a_byte(middle: Node, listener: socke
     assert middle.request("recorded") == {"sizes": [[5, 7]]}
 
 
+def test_a_wire_is_dead_from_a_byte_on(middle: Node, listener: socket.socket) -> None:
+    addr = middle.request("wire", upstream=addr_of(listener))["addr"]
+    with dial(addr) as dialler:
+        there, _ = listener.accept()
+        middle.request("tell_at", count=1, cut=True, dead=True)
+        there.sendall(b"ab")
+        assert dialler.recv(2, socket.MSG_WAITALL) == b"a"
+        there.close()
+    with dial(addr) as dialler:
+        assert dialler.recv(1) == b""
+
+
 def test_a_wire_is_mute_dead_and_alive_again(middle: Node, listener: socket.socket) -> None:
     addr = middle.request("wire", upstream=addr_of(listener))["addr"]
     with dial(addr) as dialler:
