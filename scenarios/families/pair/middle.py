@@ -15,8 +15,9 @@ Commands, with their arguments and what they give:
 - `lead` upstream, addr: from now on the wire to this peer is another program's
 - `cut`: ends all connections of wires; `dead` on: whether wires are cut at once
 - `mute` on: whether wires stay open and pass nothing on
-- `tell-at` count, cut, dead: event `passed` when so many bytes more have come through, of both
-  directions; with cut, all wires end at that byte, and with dead they are dead from then on
+- `tell-at` counts, cut, dead: event `passed` when so many bytes more have come through, of both
+  directions, and then again for the next count; with cut, all wires end at that byte each time, and
+  with dead they are dead from the first time on
 - `alter` at: changes one byte, at this place of what the side that dials says, in all connections
   from now on (null: no more)
 - `recorded`: `sizes` of what was said at each connection, by the one who dialled and by the other
@@ -101,7 +102,7 @@ class Program:
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._dead = False
-        self._left: int | None = None  # bytes until it tells
+        self._counts: list[int] = []  # bytes until it tells, each time
         self._cuts = self._dies = False
         self._speaks = asyncio.Event()
         self._speaks.set()
@@ -151,9 +152,9 @@ class Program:
             self._speaks.set()
         return {}
 
-    async def tell_at(self, count: int, cut: bool, dead: bool = False) -> dict[str, Any]:
+    async def tell_at(self, counts: list[int], cut: bool, dead: bool = False) -> dict[str, Any]:
         """Tell later, and cut."""
-        self._left, self._cuts, self._dies = count, cut, dead
+        self._counts, self._cuts, self._dies = counts, cut, dead
         return {}
 
     async def alter(self, at: int | None) -> dict[str, Any]:
@@ -222,11 +223,12 @@ class Program:
                 changed = bytearray(data)
                 changed[alter_at - len(said)] ^= 1
                 data = bytes(changed)
-            there = self._left is not None and len(data) >= self._left
-            if there and self._cuts:
-                data = data[: self._left]
-            if self._left is not None:
-                self._left = None if there else self._left - len(data)
+            there = bool(self._counts) and len(data) >= self._counts[0]
+            if there:
+                left = self._counts.pop(0)
+                data = data[:left] if self._cuts else data
+            elif self._counts:
+                self._counts[0] -= len(data)
             said += data
             writer.write(data)
             await writer.drain()

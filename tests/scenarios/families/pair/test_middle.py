@@ -63,7 +63,7 @@ def test_a_wire_passes_counts_and_is_cut_at_a_byte(middle: Node, listener: socke
         there, _ = listener.accept()
         dialler.sendall(b"hello")
         assert there.recv(5, socket.MSG_WAITALL) == b"hello"
-        middle.request("tell_at", count=7, cut=True)
+        middle.request("tell_at", counts=[7], cut=True)
         there.sendall(b"0123456789")
         assert dialler.recv(7, socket.MSG_WAITALL) == b"0123456"
         assert dialler.recv(1) == b""
@@ -77,7 +77,7 @@ def test_a_wire_is_dead_from_a_byte_on(middle: Node, listener: socket.socket) ->
     addr = middle.request("wire", upstream=addr_of(listener))["addr"]
     with dial(addr) as dialler:
         there, _ = listener.accept()
-        middle.request("tell_at", count=1, cut=True, dead=True)
+        middle.request("tell_at", counts=[1], cut=True, dead=True)
         there.sendall(b"ab")
         assert dialler.recv(2, socket.MSG_WAITALL) == b"a"
         there.close()
