@@ -132,6 +132,18 @@ def rsync_daemon(host: Place) -> list[str]:
     return configured(file, settings, daemon)
 
 
+def by_rsync(name: str, *flags: str, note: str = "") -> Way:
+    """Return the way from an rsync daemon."""
+    return Way(
+        name,
+        rsync_daemon,
+        lambda target, sources: rsync(target, sources, FILE, *flags),
+        needs=("command -v rsync", f"{NOT_ROOT} true"),
+        fetch_all=lambda target, sources: rsync(target, sources, "", "--archive", *flags),
+        note=note,
+    )
+
+
 WAYS = (
     bare("bare pair", note="splice only: nothing is checked"),
     bare("floor", "--check", note="bare pair with BLAKE3 of every 4 MiB: nothing is durable"),
@@ -168,13 +180,8 @@ WAYS = (
         ],
         needs=("command -v nginx", "command -v aria2c"),
     ),
-    Way(
-        "rsync daemon",
-        rsync_daemon,
-        lambda target, sources: rsync(target, sources, FILE),
-        needs=("command -v rsync", f"{NOT_ROOT} true"),
-        fetch_all=lambda target, sources: rsync(target, sources, "", "--archive"),
-    ),
+    by_rsync("rsync daemon"),
+    by_rsync("rsync daemon, durable", "--fsync", note="each file synced after it is written"),
     Way(
         "libtorrent",
         lambda host: host.script(
