@@ -50,6 +50,8 @@ class Fetcher:
         self._on_having = on_having
         self._worker = Worker("fetch")
         self._wake = asyncio.Event()
+        self._large_begun = asyncio.Event()  # set while progress may have to be told
+        self._loop = asyncio.get_running_loop()
         self.sources = Sources(own_ip, limiter, self._wake.set, on_liar)
         self._later: dict[bytes, float] = {}  # paths that failed, and when to try again
         self._stopping = False
@@ -186,6 +188,8 @@ class Fetcher:
                 messages.FetchBegin(path=path, size=need.entry.size, sources=sorted(holders))
             )
         self.sources.add(job, incoming)
+        if job.entry.size >= LARGE_BYTES:
+            self._loop.call_soon_threadsafe(self._large_begun.set)
         return True
 
     def _find_holders(self) -> None:
@@ -208,15 +212,21 @@ class Fetcher:
 
     # --- telling others -----------------------------------------------------------------------
 
-    def _large_jobs(self) -> list[Job]:
+    async def _large_jobs(self, pause_s: float, *, wait: bool) -> list[Job]:
+        """Return the fetches of large files after a pause; `wait` until there is one."""
+        if wait:
+            await self._large_begun.wait()
+        await asyncio.sleep(pause_s)  # the pace of what is told, not synchronisation
         with self.sources.lock:
-            return [job for job in self.sources.plan.jobs if job.entry.size >= LARGE_BYTES]
+            jobs = [job for job in self.sources.plan.jobs if job.entry.size >= LARGE_BYTES]
+        if not jobs:
+            self._large_begun.clear()
+        return jobs
 
     async def _tell_progress(self) -> None:
         told: dict[Job, int] = {}
         while True:
-            await asyncio.sleep(PROGRESS_S)  # the pace of the events, not synchronisation
-            jobs = self._large_jobs()
+            jobs = await self._large_jobs(PROGRESS_S, wait=not told)
             told = {job: told[job] for job in jobs if job in told}
             for job in jobs:
                 if job.fetched_bytes != told.get(job, 0):
@@ -233,9 +243,8 @@ class Fetcher:
     async def _tell_having(self) -> None:
         told: dict[bytes, bytes] = {}
         while True:
-            await asyncio.sleep(HAVING_S)  # the pace of the messages, not synchronisation
             now = {}
-            for job in self._large_jobs():
+            for job in await self._large_jobs(HAVING_S, wait=not told):
                 blocks = self._folder.held_blocks(job.entry.hash)
                 if blocks is not None and any(blocks):
                     now[job.entry.hash] = _bitmap(blocks)
