@@ -104,5 +104,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
         aria2 curl iperf3 nginx-light python3-libtorrent rsync syncthing \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+# nginx is not in the path otherwise, and the scripts import what lies beside them.
+ENV PATH=$PATH:/usr/sbin PYTHONSAFEPATH=
 USER node
 ENTRYPOINT ["/opt/venv/bin/python"]

@@ -149,7 +149,9 @@ def measure(
 @contextmanager
 def hosts(backend: str, folder: Path, content: Sequence[Thing]) -> Iterator[list[Node]]:
     """Yield a target and two sources with the same game; end them afterwards."""
-    code, catalog = Mount(HERE), Mount(fixtures.catalog_path())
+    shared, code = folder / "shared", Mount(HERE)
+    shared.mkdir()
+    catalog = Mount(fixtures.catalog_path())
     python = ("-P", Placed(code, "host.py"))
     program = Program((sys.executable, *python), ("python", *python), IMAGE)
     specs = []
@@ -159,7 +161,7 @@ def hosts(backend: str, folder: Path, content: Sequence[Thing]) -> Iterator[list
         scratch.mkdir()
         if name != "target":
             fill(games, content)
-        places = [Placed(Mount(path, writable=True)) for path in (games, scratch)]
+        places = [Placed(Mount(path, writable=True)) for path in (games, scratch, shared)]
         arguments: tuple[Argument, ...] = (
             OwnAddress(), *places, Placed(code), Placed(catalog)
         )  # fmt: skip

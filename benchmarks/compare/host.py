@@ -1,8 +1,8 @@
 """A host of the comparison: starts servers, times commands, and says what they cost.
 
 A node of its own: it speaks docs/contract.md section 1 and imports nothing of this project. Started
-as `python host.py OWN-IP GAMES SCRATCH CODE CATALOG`; its `ready` event says these again, since
-only a node knows where it has its folders. Commands, with their arguments and what they give:
+as `python host.py OWN-IP GAMES SCRATCH SHARED CODE CATALOG`; its `ready` event says these again,
+since only a node knows where it has its folders. Commands, with their arguments and what they give:
 
 - `serve` argv, port: starts a server, and replies when it accepts connections at the port
 - `cost`: `cpu_s` and `peak_bytes` of all servers and what they started, up to now
@@ -123,7 +123,7 @@ def socket_refuses(ip: str, port: int) -> bool:
         return probe.connect_ex((ip, port)) != 0
 
 
-def main(own_ip: str, games: str, scratch: str, code: str, catalog: str) -> None:
+def main(own_ip: str, games: str, scratch: str, shared: str, code: str, catalog: str) -> None:
     """Read commands from stdin until `shutdown` or its end."""
     host = Host(own_ip)
     commands: dict[str, Any] = {
@@ -134,8 +134,8 @@ def main(own_ip: str, games: str, scratch: str, code: str, catalog: str) -> None
         "shutdown": host.stop,
     }
     here = {
-        "ip": own_ip, "games": games, "scratch": scratch, "code": code, "catalog": catalog,
-        "python": sys.executable,
+        "ip": own_ip, "games": games, "scratch": scratch, "shared": shared, "code": code,
+        "catalog": catalog, "python": sys.executable,
     }  # fmt: skip
     say({"type": "event", "event": "ready", "seq": 0, "ts": time.time(), "data": here})
     try:

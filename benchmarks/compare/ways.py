@@ -8,7 +8,7 @@ FILE = "bf1942.eti"
 GAME = "bf1942"
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's packages for Python are for this one
 # Started by root, rsync's daemon gives up groups, which needs a right that nodes may lack.
-NOT_ROOT = "unshare --user --map-user=1 --map-group=1"
+NOT_ROOT = '$([ "$(id -u)" != 0 ] || echo unshare --user --map-user=1 --map-group=1)'
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Place:
     ip: str
     games: str  # with GAME/FILE
     scratch: str  # writable
+    shared: str  # writable, the same for all hosts
     code: str  # the folder of this package
     python: str
     catalog: str
@@ -186,11 +187,12 @@ WAYS = (
         "libtorrent",
         lambda host: host.script(
             "torrent.py", "seed", host.ip, str(PORT), host.file,
-            f"{host.games}/{GAME}.torrent", python=SYSTEM_PYTHON,
+            f"{host.shared}/{host.ip}.torrent", python=SYSTEM_PYTHON,
         ),
         lambda target, sources: target.script(
             "torrent.py", "fetch", target.ip, str(PORT + 1), f"{target.scratch}/got",
-            f"{sources[0].games}/{GAME}.torrent", sources[0].ip, str(PORT), python=SYSTEM_PYTHON,
+            f"{target.shared}/{sources[0].ip}.torrent", sources[0].ip, str(PORT),
+            python=SYSTEM_PYTHON,
         ),
         needs=(f"{SYSTEM_PYTHON} -c 'import libtorrent'",),
         note="as its manual advises for fast seeding; SHA-1 per 4 MiB",
