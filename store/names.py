@@ -84,7 +84,7 @@ class Resolver:
             real = os.path.realpath(os.path.join(self.root, folder))  # noqa: PTH118 - as above
             self._folders[folder] = real
         target = os.path.join(real, name)  # noqa: PTH118 - as above
-        if name == ".." or os.path.islink(target):  # noqa: PTH114 - as above
+        if name in (".", "..") or os.path.islink(target):  # noqa: PTH114 - as above
             target = os.path.realpath(target)
         if target == self.root:
             return ""

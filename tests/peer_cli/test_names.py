@@ -228,3 +228,11 @@ def test_resolve_served_refuses_links_to_what_is_reserved(tmp_path: Path) -> Non
         with pytest.raises(UnsafeName, match="never served"):
             resolve_served(tmp_path, PurePosixPath(name))
     assert resolve_served(tmp_path, PurePosixPath("self/file")) == tmp_path / "file"
+
+
+def test_the_root_itself_is_inside_but_never_served(tmp_path: Path) -> None:
+    assert resolve_inside(tmp_path, PurePosixPath()) == tmp_path
+    (tmp_path / "back").symlink_to(".")
+    for name in ("", "back", "back/back"):
+        with pytest.raises(UnsafeName):
+            resolve_served(tmp_path, PurePosixPath(name))
