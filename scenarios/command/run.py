@@ -83,8 +83,8 @@ def add_parser(add: AddParser) -> None:
     )  # fmt: skip
     run.add_argument(
         "--full-length", action="store_true",
-        help="run the scenarios of the tunnel, and F37, for as long, and with as many bytes or "
-        "files, as their specification says; otherwise a tenth",
+        help="run the scenarios of the tunnel, and F28, F36 and F37, for as long, and with as many "
+        "bytes or files, as their specification says; otherwise a tenth",
     )  # fmt: skip
     run.add_argument(
         "--until-fail", action="store_true",
