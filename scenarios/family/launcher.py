@@ -10,6 +10,7 @@ same code. It answers these commands itself, between the node's lines:
 | `bytes-read` | `bytes` read so far from files and pipes by the node's process, its threads and every child it has waited for (`rchar` of proc_pid_io(5), without sockets and splice) |
 | `memory` | `bytes`: the peak memory of the process (`VmHWM` of proc_pid_status(5)) |
 | `resources` | what the process has now: `bytes` of memory (`VmRSS`), `descriptors`, `threads` |
+| `rests` | none; replies once all threads of the process sleep, at 25 looks in half a second |
 | `stop-reading`, `read-on` | none; stops and resumes reading the node's stdout |
 
 `bytes` is null where the system does not report it. Imports nothing from this project.
@@ -22,9 +23,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
+
+LOOKS, LOOK_S = 25, 0.02
 
 
 class Launcher:
@@ -60,6 +64,7 @@ class Launcher:
             "bytes-read": lambda: {"bytes": self._told("io", "rchar:", 1)},
             "memory": lambda: {"bytes": self._told("status", "VmHWM:", 1024)},
             "resources": self._resources,
+            "rests": self._rest,
             "stop-reading": self._reading.clear,
             "read-on": self._reading.set,
         }
@@ -84,6 +89,20 @@ class Launcher:
         descriptors = len(list(Path(f"/proc/{self._node.pid}/fd").iterdir()))
         memory, threads = self._told("status", "VmRSS:", 1024), self._told("status", "Threads:", 1)
         return {"bytes": memory, "descriptors": descriptors, "threads": threads}
+
+    def _rest(self) -> None:
+        looks = 0
+        while looks < LOOKS and self._node.poll() is None:
+            time.sleep(LOOK_S)  # no event tells that a process has nothing to do
+            looks = 0 if self._works() else looks + 1
+
+    def _works(self) -> bool:
+        """Tell whether a thread of the node runs, wants to run or waits for a disk."""
+        with contextlib.suppress(OSError):  # it ends, or the system does not report it
+            for told in Path(f"/proc/{self._node.pid}/task").glob("*/stat"):
+                if told.read_bytes().rpartition(b")")[2].split()[0] in (b"R", b"D"):
+                    return True
+        return False
 
     def _answer(self, request_id: object, told: Mapping[str, int | None]) -> None:
         line = {"type": "result", "id": request_id, "data": told}

@@ -132,6 +132,7 @@ def unread_stdout(lan: Lan) -> None:
     alpha.node.request("stop-reading")
     lan.step("commands")
     replies = [alpha.node.send("list-peers") for _ in range(COMMANDS)]
+    alpha.node.request("rests")  # it has done what it does while nobody reads
     lan.step("read on")
     alpha.node.request("read-on")
     answered = sum(len(reply.data()["peers"]) for reply in replies)
@@ -166,6 +167,7 @@ def unread_news(lan: Lan) -> None:
     alpha.node.request("stop-reading")
     lan.step("fill stdout")
     replies = [alpha.node.send("list-peers") for _ in range(FILLS_STDOUT)]
+    alpha.node.request("rests")
     lan.step("news")
     window = alpha.window()
     for number in range(1, NEWS + 1):

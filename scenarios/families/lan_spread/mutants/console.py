@@ -37,7 +37,8 @@ MUTANTS = (
                 "peer.py",
                 old="        except LibraryError as error:\n",
                 new="        except LibraryError as error:\n"
-                "            self._library._games.clear()\n",
+                "            self._library._games.clear()\n"
+                "            self._library.games_dir /= 'nothing'\n",
             ),
         ),
         noticed_by={"S101": ("games of alpha",)},
