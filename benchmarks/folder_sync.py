@@ -249,9 +249,10 @@ def started(folder: Path) -> Iterator[Sync]:
 
 
 def fetches(window: Window) -> list[float]:
-    """Return the seconds of each fetch."""
+    """Return the seconds of each fetch that began in the window."""
     began = {event.data["path"]: event.at for event in window.events("fetch-begin")}
-    return [event.at - began[event.data["path"]] for event in window.events("fetch-finished")]
+    ends = window.events("fetch-finished")
+    return [end.at - began[path] for end in ends if (path := end.data["path"]) in began]
 
 
 def process_of(one: Peer) -> str:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from sync_cli.model import Entry
 
-RUN_BLOCKS = 8  # of one file, in one request, so that several sources share it
+RUN_BLOCKS = 8  # at most of one file in one request, so that several sources share it
+RUN_S = 0.2  # a request should take about so long
 
 GONE = "gone"
 """The end of a job whose content nobody has any more."""
@@ -49,6 +50,15 @@ class Item(NamedTuple):
     def size(self) -> int:
         """Its length in bytes."""
         return self.job.entry.block_size(self.block)
+
+
+def next_run(run: int, took_s: float) -> int:
+    """Return how many blocks of a file to ask for, after so many took so long.
+
+    Whoever sends slowly, perhaps to many at once, is asked for few: what others get from it
+    meanwhile, they can pass on.
+    """
+    return min(2 * run, RUN_BLOCKS) if took_s < RUN_S else max(run // 2, 1)
 
 
 class Plan:
@@ -98,12 +108,17 @@ class Plan:
         useful = {one for one, blocks in fetching.items() if not job.missing.isdisjoint(blocks)}
         return job.holders | useful
 
-    def take(self, peer_id: str, max_items: int, max_bytes: int) -> list[Item]:
-        """Choose what to ask a peer for; each item must come back by `came` or `give_back`."""
+    def take(
+        self, peer_id: str, max_items: int, max_bytes: int, run: int = RUN_BLOCKS
+    ) -> list[Item]:
+        """Choose what to ask a peer for, at most `run` blocks of a large file.
+
+        Each item must come back by `came` or `give_back`.
+        """
         items: list[Item] = []
         left = max_bytes
         for job in list(self._open):
-            for block in self._blocks(job, peer_id):
+            for block in self._blocks(job, peer_id, run):
                 item = Item(job, block)
                 if items and (len(items) >= max_items or item.size > left):
                     return items
@@ -158,19 +173,20 @@ class Plan:
             if not job.asked and not self.sources(job)
         ]
 
-    def _blocks(self, job: Job, peer_id: str) -> list[int]:
+    def _blocks(self, job: Job, peer_id: str, run: int) -> list[int]:
         """Return the blocks of a job to ask a peer for, a run of them if there are several sources.
 
-        Each begins somewhere else, so that those who fetch the same file can serve each other.
+        Each begins somewhere else, so that those who fetch the same file can serve each other. Who
+        has all of it is asked first for what none of them has.
         """
+        fetching = self._partial.get(job.entry.hash, {})
         if peer_id in job.holders:
-            wanted = sorted(job.missing)
+            wanted = sorted(job.missing.difference(*fetching.values()) or job.missing)
         else:
-            having = self._partial.get(job.entry.hash, {}).get(peer_id, ())
-            wanted = sorted(job.missing.intersection(having))
+            wanted = sorted(job.missing.intersection(fetching.get(peer_id, ())))
         if len(wanted) <= 1:
             return wanted
         # Towards the end runs become short, so that whoever is fast or late gets some too.
-        count = min(RUN_BLOCKS, len(wanted) // RUN_BLOCKS or 1)
+        count = min(run, len(wanted) // RUN_BLOCKS or 1)
         begin = self._choose(len(wanted))
         return (wanted[begin:] + wanted[:begin])[:count]

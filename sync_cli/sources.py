@@ -17,7 +17,7 @@ from sync_cli.batch import failure_of
 from sync_cli.dataline import BadHolderError, HolderLine, LineLostError
 from sync_cli.folder import Incoming
 from sync_cli.model import path_text
-from sync_cli.plan import Item, Job, Plan
+from sync_cli.plan import RUN_BLOCKS, Item, Job, Plan, next_run
 from sync_cli.session import Session
 
 LINES_PER_HOLDER = 2
@@ -29,9 +29,15 @@ IDLE_S = 10.0  # then a connection that nothing is fetched over is closed
 
 @dataclass(eq=False, slots=True)
 class _Holder:
-    """A peer to fetch from, with the connections to it."""
+    """A peer to fetch from, with the connections to it.
+
+    `run` is how many blocks of a large file it is asked for next; `asked` how many requests to it
+    are under way.
+    """
 
     session: Session
+    run: int = 1
+    asked: int = 0
     lines: set[HolderLine] = field(default_factory=set)
     threads: int = 0
     failed_at: float = 0.0
@@ -174,7 +180,14 @@ class Sources:
             start = holder.session.start
             line.open(self._tls, start.certificate, start.token)
             while items := self._next(peer_id, holder):
-                self._fetch_items(peer_id, line, items)
+                began = time.monotonic()
+                try:
+                    self._fetch_items(peer_id, line, items)
+                finally:
+                    with self.lock:
+                        holder.asked -= 1
+                        holder.run = next_run(holder.run, time.monotonic() - began)
+                        self.lock.notify_all()
         except LineLostError:
             holder.failed_at = time.monotonic()
         except BadHolderError as error:
@@ -195,9 +208,15 @@ class Sources:
         """Wait for something to ask that peer for; nothing when this thread should end."""
         with self.lock:
             while self._holders.get(peer_id) is holder:
-                items = self.plan.take(peer_id, REQUEST_ITEMS, REQUEST_BYTES)
-                if items or not self.lock.wait(IDLE_S):
+                items = []
+                # A second request at once only helps with a peer that is quick to answer.
+                if not holder.asked or holder.run == RUN_BLOCKS:
+                    items = self.plan.take(peer_id, REQUEST_ITEMS, REQUEST_BYTES, holder.run)
+                if items:
+                    holder.asked += 1
                     return items
+                if not self.lock.wait(IDLE_S):
+                    return []
         return []
 
     def _fetch_items(self, peer_id: str, line: HolderLine, items: list[Item]) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync_cli.model import BLOCK_SIZE, HASH_BYTES, Entry, Kind
-from sync_cli.plan import GONE, Item, Job, Plan
+from sync_cli.plan import GONE, RUN_BLOCKS, RUN_S, Item, Job, Plan, next_run
 
 EVERYTHING = 1 << 40
 
@@ -43,6 +43,23 @@ def test_a_large_file_is_drawn_in_runs_from_all_holders() -> None:
     assert job.asked[0] == "a"
     assert job.asked[8] == "b"
     assert taken(plan, "c") == []
+
+
+def test_runs_are_as_long_as_a_source_is_fast() -> None:
+    assert [next_run(run, RUN_S / 2) for run in (1, 2, RUN_BLOCKS)] == [2, 4, RUN_BLOCKS]
+    assert [next_run(run, 2 * RUN_S) for run in (1, 3, RUN_BLOCKS)] == [1, 1, RUN_BLOCKS // 2]
+    plan = Plan(lambda _: 0)
+    begun(plan, 64, "a")
+    assert [item.block for item in plan.take("a", 1000, EVERYTHING, 2)] == [0, 1]
+
+
+def test_who_has_all_is_asked_first_for_what_nobody_else_has() -> None:
+    plan = Plan(lambda _: 0)
+    job = begun(plan, 4, "a")
+    plan.set_partial("b", job.entry.hash, {0, 1})
+    plan.set_partial("c", job.entry.hash, {1, 3})
+    assert taken(plan, "a") == [2]
+    assert taken(plan, "a") == [0], "then for anything"
 
 
 def test_small_files_come_in_one_request_of_bounded_size() -> None:
