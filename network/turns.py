@@ -17,7 +17,7 @@ BESIDE_S = 0.0005  # to read, decode and answer a request, which is outside its 
 class _Turn:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
-    free_at: float = 0.0
+    paid_at: float = 0.0  # when the pauses of all its turns will be over
 
 
 class Turns:
@@ -39,23 +39,19 @@ class Turns:
         turn.waiting += 1
         try:
             async with turn.lock if alone else nullcontext():
-                await asyncio.sleep(turn.free_at - loop.time())  # the price of the last turn
-                began, owed = loop.time(), turn.free_at
+                await asyncio.sleep(turn.paid_at - CREDIT_S - loop.time())
+                began, owed = loop.time(), turn.paid_at
                 try:
                     yield
                 finally:
                     now = loop.time()
                     price_s = min((now - began + BESIDE_S) * PAUSE, MAX_PAUSE_S)
-                    free_at = max(owed, now - CREDIT_S) + price_s
-                    turn.free_at = max(turn.free_at, free_at)  # who waited with others pays once
+                    # Who waited with others pays once.
+                    turn.paid_at = max(turn.paid_at, max(owed, now) + price_s)
         finally:
             turn.waiting -= 1
 
     def _forget(self, now: float) -> None:
-        over = [
-            key
-            for key, turn in self._turns.items()
-            if not turn.waiting and turn.free_at < now - CREDIT_S
-        ]
+        over = [key for key, turn in self._turns.items() if not turn.waiting and turn.paid_at < now]
         for key in over:
             del self._turns[key]

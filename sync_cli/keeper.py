@@ -92,16 +92,16 @@ class Keeper:
         next_scan = next_expire = 0.0
         try:
             while True:
-                reachable, restless = await self._in_thread(self._look)
+                reachable = await self._in_thread(self._folder.is_reachable)
                 now = loop.time()
                 if now >= next_expire:
                     await self._in_thread(self._expire)
                     next_expire = now + self._expire_s
                 if reachable and now >= next_scan:
-                    restless = await self._in_thread(self._scan_all)
+                    await self._in_thread(self._scan_all)
                     next_scan = loop.time() + self._pause_s()
                 retries = self._retries
-                retries.set_paths(restless, now)
+                retries.set_paths(await self._in_thread(self._folder.restless), now)
                 if reachable and (due := retries.due(now)):
                     await self._in_thread(partial(self._scan_restless, due))
                     retries.put_off(due, loop.time())
@@ -163,10 +163,6 @@ class Keeper:
             return True
         return False
 
-    def _look(self) -> tuple[bool, frozenset[bytes]]:
-        """Tell whether the folder is reachable, and which paths to scan again soon."""
-        return self._folder.is_reachable(), self._folder.restless()
-
     def _scan_restless(self, paths: Collection[bytes]) -> None:
         try:
             self._folder.scan(paths)
@@ -179,8 +175,7 @@ class Keeper:
         except IndexTrouble as error:
             self._report(f"What is too old cannot be forgotten: {error}.")
 
-    def _scan_all(self) -> frozenset[bytes]:
-        """Scan everything; return which paths to scan again soon."""
+    def _scan_all(self) -> None:
         began = time.thread_time()
         try:
             self._open_watch()
@@ -190,7 +185,6 @@ class Keeper:
         except (OSError, IndexTrouble) as error:
             self._report(f"The folder cannot be scanned: {error}.")
         self._scan_cpu_s = time.thread_time() - began
-        return self._folder.restless()
 
     def _open_watch(self) -> None:
         """Watch the folder before it is scanned, so that no change is missed in between."""

@@ -183,10 +183,11 @@ class Sources:
                 began = time.monotonic()
                 try:
                     self._fetch_items(peer_id, line, items)
+                    with self.lock:
+                        holder.run = next_run(holder.run, time.monotonic() - began)
                 finally:
                     with self.lock:
                         holder.asked -= 1
-                        holder.run = next_run(holder.run, time.monotonic() - began)
                         self.lock.notify_all()
         except LineLostError:
             holder.failed_at = time.monotonic()

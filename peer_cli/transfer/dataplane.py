@@ -32,6 +32,7 @@ _GONE = "the receiver is gone"
 BECAME_SHORTER = "the file became shorter while it was sent"
 _ENDED_EARLY = "the source ended the connection early"
 SLICE_BYTES = 8 << 20  # bytes between two checks for a cancel
+TOGETHER_BYTES = 256 << 10  # of small pieces that are sent, and received, at once
 
 
 class TransferLostError(Exception):

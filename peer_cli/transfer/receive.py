@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from peer_cli.library.index import BLOCK_SIZE
-from peer_cli.transfer.dataplane import DataConnection, StorageError
+from peer_cli.transfer.dataplane import TOGETHER_BYTES, DataConnection, StorageError
 from peer_cli.transfer.plan import Claims, Piece
 from peer_cli.transfer.staging import Staging
 from peer_cli.transfer.verify import Verifier, is_block, matches
 from store.open_file import start_writing, write_at
-
-TOGETHER_BYTES = 256 << 10
 
 
 class CorruptSourceError(Exception):

@@ -13,12 +13,16 @@ from pathlib import Path, PurePosixPath
 from peer_cli.library.index import UnreadableBlock
 from peer_cli.names import resolve_served
 from peer_cli.network import wire
-from peer_cli.transfer.dataplane import BECAME_SHORTER, DataConnection, TransferLostError
+from peer_cli.transfer.dataplane import (
+    BECAME_SHORTER,
+    TOGETHER_BYTES,
+    DataConnection,
+    TransferLostError,
+)
 from store.open_file import read_at
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SMALL_BYTES = 64 << 10
-_TOGETHER_BYTES = 256 << 10
 
 
 def send_ranges(data: DataConnection, root: Path, ranges: Iterable[wire.Range]) -> None:
@@ -36,7 +40,7 @@ def send_ranges(data: DataConnection, root: Path, ranges: Iterable[wire.Range]) 
                     small = wanted.length <= _SMALL_BYTES
                     if small:
                         together += _read(file, wanted)
-                    if not small or len(together) >= _TOGETHER_BYTES:
+                    if not small or len(together) >= TOGETHER_BYTES:
                         ready, together = together, bytearray()
                         data.send_bytes(memoryview(ready))
                     if not small:

@@ -13,6 +13,13 @@ def no_credit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns_module, "CREDIT_S", 0.0)
 
 
+@pytest.fixture
+def credit_for_three_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "CREDIT_S", 3.0)
+    monkeypatch.setattr(turns_module, "MAX_PAUSE_S", 1.0)
+    monkeypatch.setattr(turns_module, "PAUSE", 1_000_000)  # each turn costs the most
+
+
 def run(scenario: Callable[[Turns], Awaitable[None]]) -> None:
     async def limited() -> None:
         async with asyncio.timeout(10):
@@ -93,13 +100,8 @@ def test_a_turn_that_took_nothing_has_a_price_as_well() -> None:
     run(scenario)
 
 
-def test_the_first_turns_need_no_pause_until_the_credit_is_used_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(turns_module, "CREDIT_S", 3.0)
-    monkeypatch.setattr(turns_module, "MAX_PAUSE_S", 1.0)
-    monkeypatch.setattr(turns_module, "PAUSE", 1_000_000)  # each turn costs the most
-
+@pytest.mark.usefixtures("credit_for_three_turns")
+def test_the_first_turns_need_no_pause_until_the_credit_is_used_up() -> None:
     async def scenario(turns: Turns) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -113,11 +115,8 @@ def test_the_first_turns_need_no_pause_until_the_credit_is_used_up(
     run(scenario)
 
 
-def test_who_waits_with_others_pays_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "CREDIT_S", 3.0)
-    monkeypatch.setattr(turns_module, "MAX_PAUSE_S", 1.0)
-    monkeypatch.setattr(turns_module, "PAUSE", 1_000_000)
-
+@pytest.mark.usefixtures("credit_for_three_turns")
+def test_who_waits_with_others_pays_once() -> None:
     async def scenario(turns: Turns) -> None:
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:

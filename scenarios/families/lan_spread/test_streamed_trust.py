@@ -43,9 +43,7 @@ def relay_in_the_path(lan: Lan) -> None:
 
     lan.step("a relay that changes nothing")
     before.stream_install("bf1942").installed()
-    is_streamed(lan, before, "bf1942")
-    installed = before.root("bf1942") / "local" / entry.name
-    lan.check.equal("the last entry, through the relay", installed.read_bytes(), content)
+    has(lan, before, entry, content, "the last entry, through the relay")
 
     lan.step("a relay that changes what it passes on")
     forge(lan, relay, content)
@@ -67,9 +65,7 @@ def relay_in_the_path(lan: Lan) -> None:
     client.connect(spare)
     stream = client.stream_install("bf1942")
     stream.installed()
-    is_streamed(lan, client, "bf1942")
-    installed = client.root("bf1942") / "local" / entry.name
-    lan.check.equal("the last entry, from the next source", installed.read_bytes(), content)
+    has(lan, client, entry, content, "the last entry, from the next source")
     last = stream.chunks()[-1]
     lan.check.equal("who sent the last entry", last.peer_id, spare.peer_id)
     client.shutdown()
@@ -195,9 +191,7 @@ def changed_archives(lan: Lan) -> None:
     client.connect(spare)
     stream = client.stream_install("bf1942")
     stream.installed()
-    is_streamed(lan, client, "bf1942")
-    installed = client.root("bf1942") / "local" / entry.name
-    lan.check.equal("the last entry", installed.read_bytes(), content)
+    has(lan, client, entry, content, "the last entry")
     lan.check.equal("who served", stream.served_by(lan.peers), {"spare"})
     banned = [event.data.get("peer_id") for event in stream.events("source-banned")]
     lan.check.equal("who is banned", banned, [source.peer_id])
@@ -225,6 +219,13 @@ def last_entry(lan: Lan, source: Peer) -> tuple[PackedEntry, bytes]:
     content = archive.read_bytes()[entry.start : entry.start + entry.packed]
     lan.check.given("the last entry lies in the archive as it is", len(content) == entry.size)
     return entry, content
+
+
+def has(lan: Lan, client: Peer, entry: PackedEntry, content: bytes, what: str) -> None:
+    """Check that a client has the game by a streamed install, and this entry with this content."""
+    is_streamed(lan, client, "bf1942")
+    installed = client.root("bf1942") / "local" / entry.name
+    lan.check.equal(what, installed.read_bytes(), content)
 
 
 def forge(lan: Lan, relay: Node, content: bytes) -> None:

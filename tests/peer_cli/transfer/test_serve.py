@@ -29,6 +29,14 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     use_small_blocks(monkeypatch)
 
 
+@pytest.fixture(params=[True, False], ids=["together", "alone"])
+def together(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether small ranges are sent together, or each one like a large one."""
+    if not request.param:
+        monkeypatch.setattr(send, "_SMALL_BYTES", 0)
+    return bool(request.param)
+
+
 def test_the_manifest_is_what_is_served(tmp_path: Path) -> None:
     root = tmp_path / "games" / "g"
     write_files(root, {**FILES, "local/save": b"mine", ".lanspread/x": b"x"})
@@ -143,12 +151,9 @@ def test_without_a_good_ticket_nothing_is_sent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change", ["gone", "shorter", "link out", "reserved link", "linked folder"]
 )
-@pytest.mark.parametrize("together", [True, False])
 def test_a_disk_that_changed_since_is_an_early_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, *, together: bool
+    tmp_path: Path, change: str, *, together: bool
 ) -> None:
-    if not together:
-        monkeypatch.setattr(send, "_SMALL_BYTES", 0)
     root = tmp_path / "games" / "g"
     write_files(root, {**FILES, "local/save": b"mine" * 100})
     (tmp_path / "outside").write_bytes(b"secret" * 100)
@@ -175,12 +180,10 @@ def test_a_disk_that_changed_since_is_an_early_end(
     run(tmp_path, scenario)
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.usefixtures("together")
 def test_a_disk_that_fails_while_it_is_sent_from_is_a_problem_of_the_game(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, together: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not together:
-        monkeypatch.setattr(send, "_SMALL_BYTES", 0)
     root = tmp_path / "games" / "g"
     write_files(root, FILES)
     bad = (root / "sub/b.bin").stat().st_ino
@@ -228,12 +231,10 @@ def test_a_disk_that_fails_while_it_is_sent_from_is_a_problem_of_the_game(
 
 
 @pytest.mark.parametrize("encrypt", [False, True])
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.usefixtures("together")
 def test_a_bad_block_is_a_problem_of_the_game_also_when_it_is_encrypted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, encrypt: bool, together: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, encrypt: bool
 ) -> None:
-    if not together:
-        monkeypatch.setattr(send, "_SMALL_BYTES", 0)
     write_files(tmp_path / "games" / "g", FILES)
 
     def fail(*_: object) -> int:

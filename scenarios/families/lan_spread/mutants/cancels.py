@@ -2,6 +2,17 @@
 
 from scenarios.audit.mutant import Edit, Mutant
 
+_AFTER_THE_REPLY = {
+    "S53": (
+        "the client's folder after the reply",
+        "the client's operations after the reply",
+    ),
+    "S46": (
+        "the folder of client when the reply has come",
+        "operations of client when the reply has come",
+    ),
+}
+
 MUTANTS = (
     Mutant(
         name="answers-a-cancel-at-once",
@@ -15,16 +26,7 @@ MUTANTS = (
                 "        part = running.part\n",
             ),
         ),
-        noticed_by={
-            "S53": (
-                "the client's folder after the reply",
-                "the client's operations after the reply",
-            ),
-            "S46": (
-                "the folder of client when the reply has come",
-                "operations of client when the reply has come",
-            ),
-        },
+        noticed_by=_AFTER_THE_REPLY,
     ),
     Mutant(
         name="cancels-nothing",
@@ -36,15 +38,6 @@ MUTANTS = (
                 new="        return\n        part = running.part\n",
             ),
         ),
-        noticed_by={
-            "S53": (
-                "the client's folder after the reply",
-                "the client's operations after the reply",
-            ),
-            "S46": (
-                "the folder of client when the reply has come",
-                "operations of client when the reply has come",
-            ),
-        },
+        noticed_by=_AFTER_THE_REPLY,
     ),
 )
