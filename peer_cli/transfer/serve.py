@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from headless.threads import run_to_end
 from network.address import Address
@@ -165,6 +165,7 @@ class Server:
         self._outbound: dict[DataConnection, TransferJob] = {}
         self._turns = Turns()
         self._closing = False
+        self._answering: set[asyncio.Task[Any]] = set()
         self._hashing: dict[Path, _Hashing] = {}
 
     def outbound_counts(self) -> dict[str, int]:
@@ -172,7 +173,18 @@ class Server:
         return dict(Counter(job.game_id for job in list(self._outbound.values())))
 
     async def answer(self, session: Session, question: Question) -> wire.Answer:
-        """Answer a request. Raises DeniedError."""
+        """Answer a request; `close` cancels the task that does. Raises DeniedError."""
+        if self._closing:
+            raise DeniedError("busy", "this peer is stopping")
+        task = asyncio.current_task()
+        assert task is not None
+        self._answering.add(task)
+        try:
+            return await self._answer(session, question)
+        finally:
+            self._answering.remove(task)
+
+    async def _answer(self, session: Session, question: Question) -> wire.Answer:
         admit(
             question.game_id,
             self._catalog,
@@ -225,6 +237,8 @@ class Server:
     def close(self) -> None:
         """Cut all outgoing transfers, stop hashing, and wait for the threads to end."""
         self._closing = True
+        for task in self._answering:
+            task.cancel()  # it could use no thread any more
         for data in list(self._outbound):
             data.cancel()
         for hashing in self._hashing.values():

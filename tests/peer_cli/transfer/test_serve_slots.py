@@ -1,8 +1,10 @@
 """The slots for transfers, and waiting for hashing."""
 
 import asyncio
+import contextlib
 import gc
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,41 @@ def test_nothing_is_served_after_the_end(tmp_path: Path) -> None:
         ticket = await made.ticket(VERSION)
         made.server.close()
         assert await made.fetch(ticket) == b""
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        wire.GetDigest(request=1, game_id="g"),
+        wire.GetManifest(request=1, game_id="g"),
+        open_transfer(VERSION),
+    ],
+)
+def test_the_end_cancels_who_waits_for_an_answer(
+    tmp_path: Path, question: Question, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(tmp_path / "games" / "g", FILES)
+
+    async def scenario(made: Bench) -> None:
+        waiting, go_on = asyncio.Event(), asyncio.Event()
+
+        @contextlib.asynccontextmanager
+        async def turn(*_: object, **__: object) -> AsyncIterator[None]:
+            waiting.set()
+            await go_on.wait()
+            yield
+
+        monkeypatch.setattr(made.server._turns, "turn", turn)
+        asking = asyncio.create_task(made.ask(question))
+        await waiting.wait()
+        made.server.close()
+        go_on.set()
+        await asyncio.wait([asking])
+        assert asking.cancelled()
+        with pytest.raises(DeniedError, match="stopping"):
+            await made.ask(question)
 
     run(tmp_path, scenario)
 
