@@ -26,7 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 LOOKS, LOOK_S = 25, 0.02
 
@@ -64,7 +64,7 @@ class Launcher:
             "bytes-read": lambda: {"bytes": self._told("io", "rchar:", 1)},
             "memory": lambda: {"bytes": self._told("status", "VmHWM:", 1024)},
             "resources": self._resources,
-            "rests": self._rest,
+            "rests": lambda: wait_for_rest(self._node),
             "stop-reading": self._reading.clear,
             "read-on": self._reading.set,
         }
@@ -90,20 +90,6 @@ class Launcher:
         memory, threads = self._told("status", "VmRSS:", 1024), self._told("status", "Threads:", 1)
         return {"bytes": memory, "descriptors": descriptors, "threads": threads}
 
-    def _rest(self) -> None:
-        looks = 0
-        while looks < LOOKS and self._node.poll() is None:
-            time.sleep(LOOK_S)  # no event tells that a process has nothing to do
-            looks = 0 if self._works() else looks + 1
-
-    def _works(self) -> bool:
-        """Tell whether a thread of the node runs, wants to run or waits for a disk."""
-        with contextlib.suppress(OSError):  # it ends, or the system does not report it
-            for told in Path(f"/proc/{self._node.pid}/task").glob("*/stat"):
-                if told.read_bytes().rpartition(b")")[2].split()[0] in (b"R", b"D"):
-                    return True
-        return False
-
     def _answer(self, request_id: object, told: Mapping[str, int | None]) -> None:
         line = {"type": "result", "id": request_id, "data": told}
         self._say(json.dumps(line).encode() + b"\n")
@@ -117,6 +103,23 @@ class Launcher:
         with self._writing:
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
+
+
+def wait_for_rest(process: "subprocess.Popen[Any]") -> None:
+    """Return once all threads of a process sleep, at 25 looks in half a second, or it has ended."""
+    looks = 0
+    while looks < LOOKS and process.poll() is None:
+        time.sleep(LOOK_S)  # no event tells that a process has nothing to do
+        looks = 0 if _works(process.pid) else looks + 1
+
+
+def _works(pid: int) -> bool:
+    """Tell whether a thread of a process runs, wants to run or waits for a disk."""
+    with contextlib.suppress(OSError):  # it ends, or the system does not report it
+        for told in Path(f"/proc/{pid}/task").glob("*/stat"):
+            if told.read_bytes().rpartition(b")")[2].split()[0] in (b"R", b"D"):
+                return True
+    return False
 
 
 def write_all(pipe: "IO[bytes]", data: bytes) -> None:

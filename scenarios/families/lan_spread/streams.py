@@ -83,11 +83,12 @@ def drains(lan: Lan, peer: Peer, timeout: float = EVENT_S) -> float:
 
 
 def bytes_read(peer: Peer) -> int | None:
-    """Return the bytes read so far by a launched peer and its exited helpers.
+    """Return the bytes read so far by a launched peer, once it rests, and its exited helpers.
 
     None where the system does not report it.
     """
     try:
+        peer.node.request("rests")  # it may still read its own modules
         told = peer.node.request("bytes-read").get("bytes")
     except UnsupportedCommand:  # the launcher cannot wrap a foreign peer in a container
         return None

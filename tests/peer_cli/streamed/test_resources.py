@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.families.lan_spread import fixtures
+from scenarios.family.launcher import wait_for_rest
 from tests.peer_cli.install.rar_bytes import SIGNATURE, end_block, main_block, vint
 from tests.peer_cli.streamed.real_peers import GAME, HelperPeak, Lab, bytes_read, peak_kib, stream
 
@@ -119,6 +120,7 @@ def test_a_solid_archive_is_read_once(lab: Lab) -> None:
     for archive in (tiny, tiny, solid):
         source = lab.source({"game.eti": archive.read_bytes()})
         client = lab.client(source)
+        wait_for_rest(source.process)  # it still reads its modules
         before = bytes_read(source.pid)
         assert stream(client)["event"] == "install-finished"
         # The helper's reading counts as the peer's, which has waited for it.
