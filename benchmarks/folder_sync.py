@@ -33,11 +33,20 @@ from pathlib import Path
 
 from benchmarks.compare.host import used
 from benchmarks.folder_sync_others import OTHERS, RSYNC, SYNCTHING, Side
-from benchmarks.measuring import add_out, add_size, in_turns, lan, parser_of, processes, timed
+from benchmarks.measuring import (
+    add_out,
+    add_size,
+    in_turns,
+    lan,
+    parser_of,
+    process_of,
+    processes,
+    resident,
+    timed,
+)
 from benchmarks.results import Columns, Found, Target, write
 from scenarios.core.window import Window
 from scenarios.families.folder_sync.family import FAMILY
-from scenarios.families.folder_sync.peers import Peer
 from scenarios.families.folder_sync.programs import SYNC_PROGRAM
 from scenarios.families.folder_sync.specs import peer
 from scenarios.families.folder_sync.sync import Sync
@@ -131,7 +140,7 @@ def measure_rest(folder: Path, files: int, found: Found) -> None:
         alpha, bravo = sync.swarm("alpha", "bravo")
         moved(Side(alpha.folder, bravo.folder, alpha.scan), partial(small_files, files))
         sync.in_step(alpha, bravo, compare=False)
-        pid = process_of(bravo)
+        pid = process_of(bravo.state_folder)
         before = used(pid)[0]
         time.sleep(REST_S)  # the rest itself is what is measured
         found.figures[CPU] = {OURS: [(used(pid)[0] - before) / REST_S * 100]}
@@ -253,22 +262,6 @@ def fetches(window: Window) -> list[float]:
     began = {event.data["path"]: event.at for event in window.events("fetch-begin")}
     ends = window.events("fetch-finished")
     return [end.at - began[path] for end in ends if (path := end.data["path"]) in began]
-
-
-def process_of(one: Peer) -> str:
-    """Return the process of a peer, which is the one that names its state folder."""
-    [pid] = [
-        path.parent.name
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if f"\0{one.state_folder}\0".encode() in path.read_bytes()
-    ]
-    return pid
-
-
-def resident(pid: str) -> int:
-    """Return the memory that a process has now, in bytes."""
-    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * os.sysconf("SC_PAGESIZE")
 
 
 # --- what it comes to -----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Common parts of the measurements: options, a LAN, rounds in turns, the table."""
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,6 +68,22 @@ def timed(work: Callable[[], object]) -> float:
     began = time.monotonic()
     work()
     return time.monotonic() - began
+
+
+def process_of(state_folder: Path) -> str:
+    """Return the process of a node, which is the one that names its state folder."""
+    [pid] = [
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if f"\0{state_folder}\0".encode() in path.read_bytes()
+    ]
+    return pid
+
+
+def resident(pid: str) -> int:
+    """Return the memory that a process has now, in bytes."""
+    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGESIZE")
 
 
 def table_of(unit: str, columns: Mapping[str, Sequence[float]]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-BENCHMARKS = ("compare", "streamed_install", "tunnel", "folder_sync", "pair")
+BENCHMARKS = ("compare", "peers", "streamed_install", "tunnel", "folder_sync", "pair")
 # In place of the project's Python: notes what it is asked for. Docker, the audit and $FAILING fail.
 STAND_IN = f"""#!{sys.executable}
 import os, sys
