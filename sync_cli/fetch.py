@@ -40,6 +40,7 @@ class Fetcher:
         self,
         folder: Folder,
         output: Output,
+        own_id: str,
         own_ip: str,
         limiter: RateLimiter,
         on_liar: Callable[[str, str], None],
@@ -52,7 +53,7 @@ class Fetcher:
         self._wake = asyncio.Event()
         self._large_begun = asyncio.Event()  # set while progress may have to be told
         self._loop = asyncio.get_running_loop()
-        self.sources = Sources(own_ip, limiter, self._wake.set, on_liar)
+        self.sources = Sources(own_id, own_ip, limiter, self._wake.set, on_liar)
         self._later: dict[bytes, float] = {}  # paths that failed, and when to try again
         self._stopping = False
 

@@ -55,6 +55,7 @@ class Peer(Owner):
         self._fetcher = Fetcher(
             folder,
             output,
+            opened.identity.peer_id,
             own_ip,
             download,
             self._drop_liar,

@@ -1,6 +1,7 @@
 """Which blocks to ask of whom. Pure; its user holds a lock."""
 
 import random
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -64,10 +65,13 @@ def next_run(run: int, took_s: float) -> int:
 class Plan:
     """The jobs that run, in the order in which they began.
 
-    `partial` are peers that are fetching a file themselves, with the blocks that they have.
+    `peers` are those who are connected. Some may be fetching a file themselves, and have told which
+    blocks they have.
     """
 
-    def __init__(self, choose: Callable[[int], int] = random.randrange) -> None:
+    def __init__(self, own_id: str, choose: Callable[[int], int] = random.randrange) -> None:
+        self.peers: set[str] = set()
+        self._own_id = own_id
         self._choose = choose
         self._open: dict[Job, None] = {}  # those with missing blocks
         self._jobs: dict[Job, None] = {}
@@ -153,6 +157,7 @@ class Plan:
 
     def drop_peer(self, peer_id: str) -> None:
         """Note that a peer is gone."""
+        self.peers.discard(peer_id)
         for job in self._jobs:
             job.holders.discard(peer_id)
             lost = [block for block, one in job.asked.items() if one == peer_id]
@@ -176,17 +181,25 @@ class Plan:
     def _blocks(self, job: Job, peer_id: str, run: int) -> list[int]:
         """Return the blocks of a job to ask a peer for, a run of them if there are several sources.
 
-        Each begins somewhere else, so that those who fetch the same file can serve each other. Who
-        has all of it is asked first for what none of them has.
+        Who has all of it is asked first for what nobody else has, beginning with this peer's share.
         """
         fetching = self._partial.get(job.entry.hash, {})
-        if peer_id in job.holders:
+        has_all = peer_id in job.holders
+        if has_all:
             wanted = sorted(job.missing.difference(*fetching.values()) or job.missing)
         else:
             wanted = sorted(job.missing.intersection(fetching.get(peer_id, ())))
         if len(wanted) <= 1:
             return wanted
+        begin = bisect_left(wanted, self._share(job)) if has_all else self._choose(len(wanted))
         # Towards the end runs become short, so that whoever is fast or late gets some too.
         count = min(run, len(wanted) // RUN_BLOCKS or 1)
-        begin = self._choose(len(wanted))
         return (wanted[begin:] + wanted[:begin])[:count]
+
+    def _share(self, job: Job) -> int:
+        """Return the first block of this peer's share, if all who lack a file share it equally.
+
+        So those who fetch the same file at once get different blocks, and can serve each other.
+        """
+        sharing = sorted({self._own_id, *self.peers} - job.holders)
+        return job.entry.block_count * sharing.index(self._own_id) // len(sharing)

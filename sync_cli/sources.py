@@ -52,13 +52,14 @@ class Sources:
 
     def __init__(
         self,
+        own_id: str,
         own_ip: str,
         limiter: RateLimiter,
         wake: Callable[[], None],
         on_liar: Callable[[str, str], None],
     ) -> None:
         self.lock = threading.Condition()
-        self.plan = Plan()
+        self.plan = Plan(own_id)
         self.incomings: dict[Job, Incoming] = {}
         self._complete: dict[Job, None] = {}
         self.failed: list[tuple[Job, str, str]] = []
@@ -82,6 +83,7 @@ class Sources:
             if session.peer_id not in self._liars:
                 self._drop(session.peer_id)
                 self._holders[session.peer_id] = _Holder(session)
+                self.plan.peers.add(session.peer_id)
         self._wake()
 
     def left(self, session: Session) -> None:

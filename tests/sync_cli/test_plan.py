@@ -36,7 +36,7 @@ def taken(plan: Plan, peer_id: str, most: int = 1000) -> list[int]:
 
 
 def test_a_large_file_is_drawn_in_runs_from_all_holders() -> None:
-    plan = Plan(lambda _: 0)
+    plan = Plan("me", lambda _: 0)
     job = begun(plan, 64, "a", "b")
     assert taken(plan, "a") == list(range(8))
     assert taken(plan, "b") == list(range(8, 15)), "runs become shorter"
@@ -48,13 +48,13 @@ def test_a_large_file_is_drawn_in_runs_from_all_holders() -> None:
 def test_runs_are_as_long_as_a_source_is_fast() -> None:
     assert [next_run(run, RUN_S / 2) for run in (1, 2, RUN_BLOCKS)] == [2, 4, RUN_BLOCKS]
     assert [next_run(run, 2 * RUN_S) for run in (1, 3, RUN_BLOCKS)] == [1, 1, RUN_BLOCKS // 2]
-    plan = Plan(lambda _: 0)
+    plan = Plan("me", lambda _: 0)
     begun(plan, 64, "a")
     assert [item.block for item in plan.take("a", 1000, EVERYTHING, 2)] == [0, 1]
 
 
 def test_who_has_all_is_asked_first_for_what_nobody_else_has() -> None:
-    plan = Plan(lambda _: 0)
+    plan = Plan("me", lambda _: 0)
     job = begun(plan, 4, "a")
     plan.set_partial("b", job.entry.hash, {0, 1})
     plan.set_partial("c", job.entry.hash, {1, 3})
@@ -62,8 +62,19 @@ def test_who_has_all_is_asked_first_for_what_nobody_else_has() -> None:
     assert taken(plan, "a") == [0], "then for anything"
 
 
+def test_each_of_those_who_lack_a_file_begins_with_a_share_of_its_own() -> None:
+    lacking = {"ann", "bob", "cyd", "dan"}
+    begins = {}
+    for own in lacking:
+        plan = Plan(own)
+        plan.peers = (lacking - {own}) | {"holder"}
+        begun(plan, 64, "holder")
+        begins[own] = taken(plan, "holder")[0]
+    assert begins == {"ann": 0, "bob": 16, "cyd": 32, "dan": 48}
+
+
 def test_small_files_come_in_one_request_of_bounded_size() -> None:
-    plan = Plan()
+    plan = Plan("me")
     for number in range(10):
         begun(plan, 1, "a", path=b"%d" % number)
     assert len(plan.take("a", 4, EVERYTHING)) == 4
@@ -73,7 +84,7 @@ def test_small_files_come_in_one_request_of_bounded_size() -> None:
 
 
 def test_what_a_lost_peer_was_asked_for_is_asked_of_others() -> None:
-    plan = Plan(lambda _: 0)
+    plan = Plan("me", lambda _: 0)
     job = begun(plan, 4, "a", "b")
     asked = taken(plan, "a")
     plan.drop_peer("a")
@@ -88,7 +99,7 @@ def test_what_a_lost_peer_was_asked_for_is_asked_of_others() -> None:
 
 
 def test_a_block_that_came_is_not_given_back() -> None:
-    plan = Plan(lambda _: 0)
+    plan = Plan("me", lambda _: 0)
     job = begun(plan, 1, "a")
     items = plan.take("a", 1, EVERYTHING)
     plan.came(items[0], "a")
@@ -98,7 +109,7 @@ def test_a_block_that_came_is_not_given_back() -> None:
 
 
 def test_who_fetches_the_same_file_is_asked_for_the_blocks_that_it_has() -> None:
-    plan = Plan(lambda _: 0)
+    plan = Plan("me", lambda _: 0)
     job = begun(plan, 4)
     plan.set_partial("b", job.entry.hash, {2})
     assert plan.sources(job) == {"b"}
@@ -108,7 +119,7 @@ def test_who_fetches_the_same_file_is_asked_for_the_blocks_that_it_has() -> None
 
 
 def test_a_file_that_its_holder_has_no_more_is_given_up_though_others_fetch_it_too() -> None:
-    plan = Plan(lambda _: 0)
+    plan = Plan("me", lambda _: 0)
     job = begun(plan, 4, "a")
     plan.set_partial("b", job.entry.hash, {0})
     plan.came(plan.take("b", 1, EVERYTHING)[0], "b")
@@ -122,7 +133,7 @@ def test_a_file_that_its_holder_has_no_more_is_given_up_though_others_fetch_it_t
 
 
 def test_a_file_whose_holders_are_away_is_given_up_when_nothing_is_asked_any_more() -> None:
-    plan = Plan(lambda _: 0)
+    plan = Plan("me", lambda _: 0)
     job = begun(plan, 2, "a", "b")
     items = plan.take("a", 1, EVERYTHING)
     plan.drop_peer("b")
@@ -136,7 +147,7 @@ def test_a_file_whose_holders_are_away_is_given_up_when_nothing_is_asked_any_mor
 
 
 def test_what_others_have_is_noted_only_of_files_that_are_fetched() -> None:
-    plan = Plan()
+    plan = Plan("me")
     plan.set_partial("b", b"x" * 32, {0})
     job = Job(entry(2), set(), {0, 1})
     plan.add(job)
@@ -148,7 +159,7 @@ def test_what_others_have_is_noted_only_of_files_that_are_fetched() -> None:
 
 @given(st.data())
 def test_each_block_is_asked_of_one_peer_at_a_time_and_all_come(data: st.DataObject) -> None:
-    plan = Plan(lambda count: data.draw(st.integers(0, count - 1)))
+    plan = Plan("me", lambda count: data.draw(st.integers(0, count - 1)))
     peers = ["a", "b", "c"]
     jobs = [
         begun(plan, data.draw(st.integers(1, 20)), *peers, path=b"%d" % number)

@@ -29,7 +29,7 @@ def a_session(peer_id: str) -> Session:
 
 
 def some_sources() -> Sources:
-    return Sources("127.0.0.1", RateLimiter(None), lambda: None, lambda *_: None)
+    return Sources("me", "127.0.0.1", RateLimiter(None), lambda: None, lambda *_: None)
 
 
 def test_a_job_whose_holder_left_before_it_began_is_not_kept_waiting(tmp_path: Path) -> None:
