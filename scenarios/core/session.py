@@ -1,6 +1,6 @@
 """The session of one scenario: starts its nodes, judges them and removes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -210,14 +210,18 @@ class Session:
         self.scene.record("node-started", node=node.label, name=node.name, address=address)
 
     def _end_nodes(self, timeout: float) -> None:
-        for node in self.nodes:
+        for first in (True, False):
+            self._end([node for node in self.nodes if node.spec.ends_first is first], timeout)
+
+    def _end(self, nodes: Sequence[Node], timeout: float) -> None:
+        for node in nodes:
             if node.frozen:
                 node.discard()
             elif node.running and node.ending is None and node.spec.expected_exit == 0:
                 # It ended in between; the check of the exit code reports that.
                 with suppress(NodeGone):
                     node.send("shutdown")
-        for node in self.nodes:
+        for node in nodes:
             # The check of the exit code reports one that is late.
             with suppress(WaitFailed):
                 if node.running:

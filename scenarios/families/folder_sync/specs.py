@@ -10,6 +10,7 @@ from scenarios.families.folder_sync.programs import SYNC_PROGRAM
 from scenarios.family.commanded import commanded
 
 READY = "sync-ready"
+LEGACY = ("--legacy",)
 FOLDER_NAME = "folder"  # in a peer's home
 _HERE = Path(__file__).parent
 _RAW = Mount(_HERE / "raw")
@@ -104,6 +105,8 @@ def peer_node(
         address=spec.address,
         ready_event=READY,
         expected_exit=spec.exit_code,
+        # A legacy peer that loses its tracker fails, as it should.
+        ends_first=LEGACY[0] in (*flags, *spec.flags),
     )
 
 

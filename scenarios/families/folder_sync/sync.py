@@ -16,6 +16,7 @@ from scenarios.families.folder_sync.peers import IN_STEP_S, Peer, Tracker
 from scenarios.families.folder_sync.raw_node import RawNode
 from scenarios.families.folder_sync.specs import (
     FOLDER_NAME,
+    LEGACY,
     Launch,
     PeerSpec,
     launched,
@@ -30,7 +31,6 @@ KEY = "8f1d2c3b4a59687786950a1b2c3d4e5f60718293a4b5c6d7e8f9010203040506"
 MEET_S = 60.0  # large files are read first
 # What a scenario itself puts beside a peer's folder.
 MAY_BE_BESIDE = ("elsewhere", "away")
-LEGACY = ("--legacy",)
 
 
 class Sync:

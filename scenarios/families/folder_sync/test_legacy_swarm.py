@@ -9,8 +9,8 @@ from scenarios.core.scenario import scenario
 from scenarios.families.folder_sync.folders import OWN, State, Text, Things, files_of, sha256_of
 from scenarios.families.folder_sync.peers import Peer
 from scenarios.families.folder_sync.raw_node import RawNode, first_message, keepalive
-from scenarios.families.folder_sync.specs import peer
-from scenarios.families.folder_sync.sync import LEGACY, Sync
+from scenarios.families.folder_sync.specs import LEGACY, peer
+from scenarios.families.folder_sync.sync import Sync
 
 THEN = 1_772_046_425
 SILENCE = "Failed waiting for the tracker to response"

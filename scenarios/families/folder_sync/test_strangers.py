@@ -5,8 +5,8 @@
 from scenarios.core.scenario import scenario
 from scenarios.families.folder_sync.folders import Made, Things
 from scenarios.families.folder_sync.peers import sent_by
-from scenarios.families.folder_sync.specs import Launch, peer
-from scenarios.families.folder_sync.sync import LEGACY, Sync
+from scenarios.families.folder_sync.specs import LEGACY, Launch, peer
+from scenarios.families.folder_sync.sync import Sync
 
 MIB = 1 << 20
 OTHER_KEY = "00112233445566778899aabbccddeeff102132435465768798a9bacbdcedfe0f"

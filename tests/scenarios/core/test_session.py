@@ -18,7 +18,12 @@ from scenarios.core.errors import (
 from scenarios.core.scenario import ScenarioInfo, info_of, scenario
 from scenarios.core.session import Session
 from scenarios.core.words import Words
-from tests.scenarios.core.fake_backend import FakeBackend, FakeNode, say_ready
+from tests.scenarios.core.fake_backend import (
+    FakeBackend,
+    FakeNode,
+    answer_politely,
+    say_ready,
+)
 
 
 def records(session: Session, kind: str) -> list[dict[str, Any]]:
@@ -196,6 +201,21 @@ class TestEnd:
         with pytest.raises(CheckFailed, match="alpha still runs"):
             session.finish()
         assert backend.nodes["alpha"].removed
+
+    def test_who_needs_another_node_has_ended_before_that_is_asked_to(
+        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+    ) -> None:
+        session.start(alpha, NodeSpec("needs alpha", alpha.program, ends_first=True))
+        needed, needing = backend.nodes["alpha"], backend.nodes["needs alpha"]
+        over: list[bool] = []
+
+        def end(node: FakeNode, line: bytes) -> None:
+            over.append(needing.over)
+            answer_politely(node, line)
+
+        needed.behave(end)
+        session.finish()
+        assert over == [True]
 
     def test_added_checks_run_at_their_time(self, session: Session, alpha: NodeSpec) -> None:
         (node,) = session.start(alpha)
