@@ -38,7 +38,7 @@ from benchmarks.measuring import (
 )
 from benchmarks.results import Found, Target, write
 from scenarios.families.lan_spread.fixtures import catalog_path
-from scenarios.families.lan_spread.games import File, catalog_version, made_game
+from scenarios.families.lan_spread.games import catalog_version, made_game
 from scenarios.families.lan_spread.specs import PEER, peer
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -117,9 +117,7 @@ def started(folder: Path) -> tuple[float, float]:
 def measure_mesh(folder: Path, count: int, found: Found) -> None:
     """Measure how peers that each connect to each meet, and hear of a game."""
     with lan(folder) as made:
-        # With a folder of their own, into which a game can come.
-        own = [File("note", b"")]
-        peers = made.start(*(peer(f"peer-{number}", own) for number in range(count)))
+        peers = made.start(*(peer(f"peer-{number}") for number in range(count)))
 
         def meet() -> None:
             replies = [
