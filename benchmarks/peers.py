@@ -120,13 +120,10 @@ def measure_mesh(folder: Path, count: int, found: Found) -> None:
         peers = made.start(*(peer(f"peer-{number}") for number in range(count)))
 
         def meet() -> None:
-            replies = [
-                one.node.send("connect", addr=other.addr)
-                for place, one in enumerate(peers)
-                for other in peers[:place]
-            ]
-            for reply in replies:
-                reply.data(LONG_S)
+            for place, one in enumerate(peers):  # one comes after the other
+                replies = [one.node.send("connect", addr=other.addr) for other in peers[:place]]
+                for reply in replies:
+                    reply.data(LONG_S)
             for one in peers:
                 one.node.request("wait-peers", count=count - 1, timeout_ms=60_000, timeout=LONG_S)
 
