@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.measuring import add_size, in_turns, lan, parser_of, timed
+from benchmarks.compare.host import peak_of
+from benchmarks.measuring import add_size, in_turns, lan, parser_of, process_of, timed
 from scenarios.families.lan_spread.games import catalog_version, made_game
 from scenarios.families.lan_spread.peers import Peer
 from scenarios.families.lan_spread.specs import peer
@@ -65,7 +66,7 @@ def measure(folder: Path, size: int, rounds: int, flood: str) -> str:
 
         took = in_turns({"alone": lambda: download(client), "beside": beside}, rounds)
         alone, flooded_s = (statistics.median(took[name]) for name in ("alone", "beside"))
-        memory = most_memory(source)
+        memory = peak_of(process_of(source.state))
     return (
         f"| {flood:12} | {alone:7.2f} | {flooded_s:11.2f} | {flooded_s / alone:5.2f} "
         f"| {memory >> 20:10} | {max(gone):12.1f} |"
@@ -95,21 +96,6 @@ def seconds_until_gone(source: Peer) -> float:
     while source.status()["active_outbound_transfers"]:
         time.sleep(0.1)  # between two queries, because there is no event for this
     return time.monotonic() - began
-
-
-def most_memory(source: Peer) -> int:
-    """Return the peak memory of a peer's process in bytes (Linux)."""
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            command = (status.parent / "cmdline").read_bytes()
-            if source.addr.rpartition(":")[0].encode() in command and b"source" in command:
-                peak = next(
-                    line for line in status.read_text().splitlines() if line.startswith("VmHWM")
-                )
-                return int(peak.split()[1]) << 10
-        except OSError:
-            continue  # the process has ended meanwhile
-    return 0
 
 
 if __name__ == "__main__":

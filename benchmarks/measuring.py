@@ -1,11 +1,11 @@
-"""Common parts of the measurements: options, a LAN, rounds in turns, the table."""
+"""Common parts of the measurements: options, a LAN, turns, what a process has, the table."""
 
 import argparse
 import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from scenarios.core.backends.process import ProcessBackend
@@ -72,11 +72,12 @@ def timed(work: Callable[[], object]) -> float:
 
 def process_of(state_folder: Path) -> str:
     """Return the process of a node, which is the one that names its state folder."""
-    [pid] = [
-        path.parent.name
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if f"\0{state_folder}\0".encode() in path.read_bytes()
-    ]
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # another process has ended meanwhile
+            if f"\0{state_folder}\0".encode() in path.read_bytes():
+                found.append(path.parent.name)
+    [pid] = found
     return pid
 
 

@@ -81,17 +81,17 @@ def measure_start(folder: Path, size: int, rounds: int, found: Found) -> None:
     with (root / f"{GAME}.eti").open("wb") as archive:
         archive.truncate(size)
     (folder / "empty/games").mkdir(parents=True)
-    ways = {
-        EMPTY: lambda: started(folder / "empty")[0],
-        LARGE: lambda: started(with_game)[0],
-        ANSWER: lambda: started(folder / "empty")[1],
-    }
-    for unit, took in in_turns(ways, rounds).items():
-        found.figures[unit] = {OURS: took}
+    # The first round makes the state folders.
+    turns = [(*started(folder / "empty"), started(with_game)[0]) for _ in range(rounds + 1)][1:]
+    for unit, took in zip((EMPTY, ANSWER, LARGE), zip(*turns, strict=True), strict=True):
+        found.figures[unit] = {OURS: list(took)}
 
 
 def started(folder: Path) -> tuple[float, float]:
-    """Start a peer and end it; return the milliseconds until it is ready and until its reply."""
+    """Start a peer and end it; return the milliseconds until it is ready and until its reply.
+
+    Raises RuntimeError if either does not come.
+    """
     argv = [
         *map(str, PEER.command),
         *("--games-dir", str(folder / "games"), "--state-dir", str(folder / "state")),
@@ -111,6 +111,8 @@ def started(folder: Path) -> tuple[float, float]:
             elif told["type"] == "result":
                 reply = time.monotonic() - began
                 node.stdin.close()  # it ends
+    if not ready or not reply:
+        raise RuntimeError(f"the peer did not start, or did not reply: exit code {node.returncode}")
     return ready * 1000, reply * 1000
 
 

@@ -65,13 +65,19 @@ def next_run(run: int, took_s: float) -> int:
 class Plan:
     """The jobs that run, in the order in which they began.
 
-    `peers` are those who are connected. Some may be fetching a file themselves, and have told which
-    blocks they have.
+    `peers` are those who are connected, at any time. Some may be fetching a file themselves, and
+    have told which blocks they have.
     """
 
-    def __init__(self, own_id: str, choose: Callable[[int], int] = random.randrange) -> None:
-        self.peers: set[str] = set()
+    def __init__(
+        self,
+        own_id: str,
+        choose: Callable[[int], int] = random.randrange,
+        *,
+        peers: Collection[str] = (),
+    ) -> None:
         self._own_id = own_id
+        self._peers = peers
         self._choose = choose
         self._open: dict[Job, None] = {}  # those with missing blocks
         self._jobs: dict[Job, None] = {}
@@ -157,7 +163,6 @@ class Plan:
 
     def drop_peer(self, peer_id: str) -> None:
         """Note that a peer is gone."""
-        self.peers.discard(peer_id)
         for job in self._jobs:
             job.holders.discard(peer_id)
             lost = [block for block, one in job.asked.items() if one == peer_id]
@@ -201,5 +206,5 @@ class Plan:
 
         So those who fetch the same file at once get different blocks, and can serve each other.
         """
-        sharing = sorted({self._own_id, *self.peers} - job.holders)
+        sharing = sorted({self._own_id, *self._peers} - job.holders)
         return job.entry.block_count * sharing.index(self._own_id) // len(sharing)

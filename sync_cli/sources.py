@@ -59,11 +59,11 @@ class Sources:
         on_liar: Callable[[str, str], None],
     ) -> None:
         self.lock = threading.Condition()
-        self.plan = Plan(own_id)
+        self._holders: dict[str, _Holder] = {}
+        self.plan = Plan(own_id, peers=self._holders.keys())
         self.incomings: dict[Job, Incoming] = {}
         self._complete: dict[Job, None] = {}
         self.failed: list[tuple[Job, str, str]] = []
-        self._holders: dict[str, _Holder] = {}
         self._liars: set[str] = set()
         self._own_ip = own_ip
         self._limiter = limiter
@@ -83,7 +83,6 @@ class Sources:
             if session.peer_id not in self._liars:
                 self._drop(session.peer_id)
                 self._holders[session.peer_id] = _Holder(session)
-                self.plan.peers.add(session.peer_id)
         self._wake()
 
     def left(self, session: Session) -> None:

@@ -66,8 +66,7 @@ def test_each_of_those_who_lack_a_file_begins_with_a_share_of_its_own() -> None:
     lacking = {"ann", "bob", "cyd", "dan"}
     begins = {}
     for own in lacking:
-        plan = Plan(own)
-        plan.peers = (lacking - {own}) | {"holder"}
+        plan = Plan(own, peers=(lacking - {own}) | {"holder"})
         begun(plan, 64, "holder")
         begins[own] = taken(plan, "holder")[0]
     assert begins == {"ann": 0, "bob": 16, "cyd": 32, "dan": 48}

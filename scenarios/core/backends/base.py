@@ -86,7 +86,7 @@ class NodeSpec:
     ``mounts`` need only list mounts that are not in ``arguments``. The node is ready after
     ``ready_event``; with None the start does not wait. ``expected_exit`` is the exit code that the
     always-on check expects unless the node was killed; if it is not 0, the node may exit unasked.
-    With ``ends_first``, it is asked to end before nodes without it, which it cannot do without.
+    A node with ``ends_first`` needs the others: it has ended before they are asked to.
     ``hosts`` are host names that only this node knows, with their IP addresses. ``fuse`` lets it
     mount FUSE file systems (`/dev/fuse`), which nobody else sees and which are
     gone with it; if ``shows_mounts``, those of a process are the whole machine's. ``captured`` are
