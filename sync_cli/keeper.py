@@ -27,6 +27,7 @@ _RESCAN_SHARE = 0.0005
 _RESCAN_S = 60.0
 _BLIND_RESCAN_SHARE = 0.1
 _BLIND_RESCAN_S = 2.0
+_FILE_CPU_S = 5e-6  # a scan takes at least so long for each file
 
 _MOST_EXPIRE_S = 3600.0
 
@@ -89,7 +90,7 @@ class Keeper:
     async def run(self) -> None:
         """Run until cancelled."""
         loop = asyncio.get_running_loop()
-        next_scan = next_expire = 0.0
+        scanned = next_scan = next_expire = 0.0
         try:
             while True:
                 reachable = await self._in_thread(self._folder.is_reachable)
@@ -97,9 +98,14 @@ class Keeper:
                 if now >= next_expire:
                     await self._in_thread(self._expire)
                     next_expire = now + self._expire_s
+                if next_scan and now >= next_scan:
+                    # Many files may have come since, so the last scan does not tell what this
+                    # one would cost.
+                    next_scan = scanned + await self._in_thread(self._pause_s)
                 if reachable and now >= next_scan:
                     await self._in_thread(self._scan_all)
-                    next_scan = loop.time() + self._pause_s()
+                    scanned = loop.time()
+                    next_scan = scanned + await self._in_thread(self._pause_s)
                 retries = self._retries
                 retries.set_paths(await self._in_thread(self._folder.restless), now)
                 if reachable and (due := retries.due(now)):
@@ -206,10 +212,16 @@ class Keeper:
             self._watch = None
 
     def _pause_s(self) -> float:
-        """Return how long to wait until the next scan of everything."""
+        """Return how long to wait between two scans of everything."""
+        files = 0
+        try:
+            files, _ = self._folder.totals()
+        except IndexTrouble as error:
+            self._report(f"The files cannot be counted: {error}.")
+        scan_cpu_s = max(self._scan_cpu_s, files * _FILE_CPU_S)
         if self._watch is None or self._watch.is_blind:
-            return max(_BLIND_RESCAN_S, self._scan_cpu_s / _BLIND_RESCAN_SHARE)
-        return max(_RESCAN_S, self._scan_cpu_s / _RESCAN_SHARE)
+            return max(_BLIND_RESCAN_S, scan_cpu_s / _BLIND_RESCAN_SHARE)
+        return max(_RESCAN_S, scan_cpu_s / _RESCAN_SHARE)
 
     def _report_blind(self, reason: str) -> None:
         if not self._told_blind:
