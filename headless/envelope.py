@@ -3,6 +3,7 @@
 Each program derives its commands, results and events from the bases here.
 """
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, TypeAlias
 
 import msgspec
@@ -47,6 +48,19 @@ class Event(Value, frozen=True):
 
 class Empty(Value, frozen=True):
     """Done; there is nothing more to say."""
+
+
+class LongReply(Value, frozen=True):
+    """The data of a reply that is one long list, `name`. Its rows are made as they are written.
+
+    So the text of a long reply never takes memory as a whole. `rows` is read once, in another
+    thread, where it is too late for an error. `kept` estimates the bytes of memory that the rows
+    keep until then.
+    """
+
+    name: str
+    rows: Iterator[Value]
+    kept: int
 
 
 class Shutdown(Command, frozen=True):

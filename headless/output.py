@@ -11,7 +11,7 @@ import select
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,6 +23,7 @@ from headless.envelope import (
     Event,
     EventLine,
     JsonScalar,
+    LongReply,
     ResultLine,
     Value,
 )
@@ -35,16 +36,21 @@ _NO_WAIT: int = getattr(os, "RWF_NOWAIT", 0)
 
 
 class _Waiting(NamedTuple):
-    """A reply, or an event, which gets its `seq` when it is written."""
+    """A reply, or an event, which gets its `seq` when it is written.
+
+    The `encoded` of a long reply has an empty list in place of its rows.
+    """
 
     encoded: bytes
     event: str | None = None
     ts: float = 0.0
     state: Hashable | None = None
+    rows: Iterator[Value] | None = None
+    kept: int = 0
 
     @property
     def size(self) -> int:
-        return len(self.encoded) + _LINE_BYTES
+        return len(self.encoded) + self.kept + _LINE_BYTES
 
 
 class Output:
@@ -87,7 +93,11 @@ class Output:
 
     def result(self, request_id: JsonScalar, data: Value) -> None:
         """Write the reply to a command that was carried out or accepted."""
-        self._reply(ResultLine(id=request_id, data=data))
+        if isinstance(data, LongReply):
+            empty = self._encode(ResultLine(id=request_id, data={data.name: []}))
+            self._put(_Waiting(empty, rows=data.rows, kept=data.kept))
+        else:
+            self._reply(ResultLine(id=request_id, data=data))
 
     def error(self, request_id: JsonScalar, error: CommandError) -> None:
         """Write the reply to a command that was refused."""
@@ -136,7 +146,7 @@ class Output:
             if self._closed:
                 return  # nobody will read it
             idle = not (self._waiting or self._rest or self._writing)
-            if idle and self._may_try and self._write_now(line):
+            if idle and line.rows is None and self._may_try and self._write_now(line):
                 return
             number = next(self._numbers)
             if line.state is not None:
@@ -177,7 +187,9 @@ class Output:
             if not (rest or lines):
                 return
             try:
-                write_all(self._descriptor, rest + b"".join(map(self._line, lines)))
+                parts = itertools.chain([rest], *map(self._parts, lines))
+                for text in _joined(parts):
+                    write_all(self._descriptor, text)
             except OSError:
                 with self._changed:
                     self._waiting.clear()
@@ -208,6 +220,18 @@ class Output:
         self._next_seq += 1
         return self._encoder.encode(told) + b"\n"
 
+    def _parts(self, line: _Waiting) -> Iterator[bytes]:
+        """Make the text of a line, that of a long reply row by row."""
+        text = self._line(line)
+        if line.rows is None:
+            yield text
+            return
+        end = text.rindex(b"]")
+        yield text[:end]
+        for number, row in enumerate(line.rows):
+            yield (b"," if number else b"") + self._encode(row)
+        yield text[end:]
+
     def _close(self) -> None:
         self._closed = True
         self._notify_taken()
@@ -217,6 +241,20 @@ class Output:
         for tell in self._on_taken:
             tell()
         self._on_taken.clear()
+
+
+def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Join parts, so that it takes few calls to write them."""
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        held.append(part)
+        size += len(part)
+        if size >= _BATCH_BYTES:
+            yield b"".join(held)
+            held.clear()
+            size = 0
+    yield b"".join(held)
 
 
 def _as_unicode(value: Any) -> Any:

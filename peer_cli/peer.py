@@ -1,13 +1,14 @@
 """The peer: wires the parts together, one method per command."""
 
 import asyncio
+import itertools
 import socket
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from headless.envelope import Command, CommandError, Empty, Value
+from headless.envelope import Command, CommandError, Empty, LongReply, Value
 from headless.output import Output
 from headless.tasks import end_tasks
 from network.address import Address, parse_address
@@ -163,29 +164,12 @@ class LocalPeer:
             uptime_s=time.monotonic() - self._started,
         )
 
-    def _list_peers(self, _: messages.ListPeers) -> messages.ListPeersResult:
-        return messages.ListPeersResult(
-            peers=[
-                messages.PeerRow(
-                    peer_id=peer.peer_id,
-                    name=peer.name,
-                    addr=str(peer.addr),
-                    game_count=len(peer.games),
-                    games=[
-                        messages.AdvertisedGame(
-                            id=game.id,
-                            eti_version=game.version,
-                            availability=game.availability,
-                            downloaded=game.downloaded,
-                            installed=game.installed,
-                            size=game.size,
-                        )
-                        for _, game in sorted(peer.games.items())
-                    ],
-                )
-                for peer in self._peers.all()
-            ]
-        )
+    def _list_peers(self, _: messages.ListPeers) -> LongReply:
+        # All libraries together may be large, and their texts twice as large.
+        known = self._peers.all()
+        now = [(peer.peer_id, peer.name, str(peer.addr), peer.games) for peer in known]
+        kept = sum(peer.library_bytes for peer in known)
+        return LongReply("peers", itertools.starmap(_peer_row, now), kept)
 
     def _list_games(self, _: messages.ListGames) -> messages.ListGamesResult:
         offers: dict[str, list[wire.Game]] = {}
@@ -367,6 +351,28 @@ class LocalPeer:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
+
+
+def _peer_row(
+    peer_id: str, name: str, addr: str, games: Mapping[str, wire.Game]
+) -> messages.PeerRow:
+    return messages.PeerRow(
+        peer_id=peer_id,
+        name=name,
+        addr=addr,
+        game_count=len(games),
+        games=[
+            messages.AdvertisedGame(
+                id=game.id,
+                eti_version=game.version,
+                availability=game.availability,
+                downloaded=game.downloaded,
+                installed=game.installed,
+                size=game.size,
+            )
+            for _, game in sorted(games.items())
+        ],
+    )
 
 
 def _rate(value: str | int | None) -> int | None:

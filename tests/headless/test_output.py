@@ -8,12 +8,12 @@ import os
 import socket
 import threading
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from headless.envelope import CommandError, Empty
+from headless.envelope import CommandError, Empty, LongReply
 from headless.output import MAX_WAITING_OUTPUT_BYTES, Output
 from tests.headless.pipe import Pipe
 from tests.headless.words import Counted, Level, Text
@@ -306,3 +306,48 @@ def test_text_that_is_no_unicode_is_written_all_the_same(pipe: Pipe) -> None:
     assert lines[0]["data"]["text"] == "caf\\udce9 🍵"
     assert lines[1]["error"] == "No caf\\udce9 🍵."
     assert (lines[2]["seq"], lines[2]["data"]["number"]) == (0, "caf\\udce9 🍵")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_long_reply_is_a_line_like_any_other(pipe: Pipe, count: int) -> None:
+    output = Output(pipe.writing)
+    output.on_closed(not_called)
+    rows = (Text(text=f"]{number}\udce9") for number in range(count))
+    output.result("]", LongReply("rows", rows, kept=0))
+    output.result(2, Empty())
+    output.close(TIMEOUT_S)
+    told = [{"text": f"]{number}\\udce9"} for number in range(count)]
+    assert pipe.lines() == [
+        {"type": "result", "id": "]", "data": {"rows": told}},
+        {"type": "result", "id": 2, "data": {}},
+    ]
+
+
+def test_the_rows_of_a_long_reply_are_made_as_they_are_read(pipe: Pipe) -> None:
+    made: list[int] = []
+
+    def rows() -> Iterator[Text]:
+        for number in range(50):
+            made.append(number)
+            yield Text(text="x" * (1 << 20))
+
+    output = Output(pipe.writing)
+    output.on_closed(not_called)
+    output.result(1, LongReply("rows", rows(), kept=0))
+    with os.fdopen(os.dup(pipe.reading), "rb") as file:
+        assert len(file.read(10 << 20)) == 10 << 20
+        assert len(made) <= 12  # those that were read, a part in the pipe, the one being written
+        assert file.readline().endswith(b'"}]}}\n')
+    output.close(TIMEOUT_S)
+
+
+def test_what_a_long_reply_keeps_counts_as_waiting(pipe: Pipe) -> None:
+    output = Output(pipe.writing)
+    output.on_closed(not_called)
+    output.result(1, Text(text="x" * (1 << 20)))  # nobody reads it yet
+    output.result(2, LongReply("rows", iter(()), kept=MAX_WAITING_OUTPUT_BYTES))
+    assert output.behind
+    with os.fdopen(os.dup(pipe.reading), "rb") as file:
+        assert [json.loads(file.readline())["id"] for _ in range(2)] == [1, 2]
+    output.close(TIMEOUT_S)
+    assert not output.behind

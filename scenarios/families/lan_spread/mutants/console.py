@@ -45,12 +45,18 @@ MUTANTS = (
     ),
     Mutant(
         name="answers-whether-read-or-not",
-        breaks="Accepts commands however many replies are waiting to be read.",
+        breaks="Accepts commands, and makes their replies, however many are waiting to be read.",
         edits=(
             Edit(
                 "dispatch.py",
                 old="            await self._output.caught_up()\n",
                 new="",
+                package="headless",
+            ),
+            Edit(
+                "output.py",
+                old="rows=data.rows,",
+                new="rows=map(msgspec.Raw, [self._encode(row) for row in data.rows]),",
                 package="headless",
             ),
         ),
@@ -91,11 +97,11 @@ MUTANTS = (
         edits=(
             Edit(
                 "peer.py",
-                old="                for peer in self._peers.all()\n            ]",
-                new="                for peer in self._peers.all()\n"
-                "                if setattr(self, 'listed', getattr(self, 'listed', 0) + 1)\n"
-                "                or self.listed < 10  # type: ignore[attr-defined]\n"
-                "            ]",
+                old="        kept = sum(",
+                new="        self.listed = getattr(self, 'listed', 0) + 1\n"
+                "        if self.listed > 10:\n"
+                "            now.clear()\n"
+                "        kept = sum(",
             ),
         ),
         noticed_by={"S102": ("peers in all the replies",)},

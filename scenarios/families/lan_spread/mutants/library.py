@@ -253,13 +253,21 @@ MUTANTS = (
         name="shows-the-catalogs-version",
         breaks="Shows the catalog's version in list-peers instead of the advertised one.",
         edits=(
+            Edit("peer.py", old="starmap(_peer_row, now)", new="starmap(self._peer_row, now)"),
             Edit(
                 "peer.py",
-                old="eti_version=game.version,",
-                new="eti_version=self._catalog[game.id].version\n"
-                "                            if game.id in self._catalog\n"
-                "                            else game.version,",
+                old="    def _list_games(self",
+                new="    def _peer_row(self, *what: Any) -> messages.PeerRow:\n"
+                "        row = _peer_row(*what)\n"
+                "        for game in row.games:\n"
+                "            if game.id in self._catalog:\n"
+                "                version = self._catalog[game.id].version\n"
+                "                msgspec.structs.force_setattr(game, 'eti_version', version)\n"
+                "        return row\n"
+                "\n"
+                "    def _list_games(self",
             ),
+            Edit("peer.py", old="import time\n", new="import time\n\nimport msgspec\n"),
         ),
         noticed_by={
             "S15": ("versions as advertised",),

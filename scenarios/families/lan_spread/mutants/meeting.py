@@ -40,18 +40,11 @@ MUTANTS = (
         edits=(
             Edit(
                 "peer.py",
-                old="            peers=[\n                messages.PeerRow(\n",
-                new="            peers=[\n"
-                "                messages.PeerRow(\n"
-                "                    peer_id=self._identity.peer_id,\n"
-                "                    name=self._settings.name,\n"
-                "                    addr=str(self._address),\n"
-                "                    game_count=0,\n"
-                "                    games=[],\n"
-                "                )\n"
-                "            ]\n"
-                "            + [\n"
-                "                messages.PeerRow(\n",
+                old="        kept = sum(",
+                new="        itself = (self._identity.peer_id, self._settings.name, "
+                "str(self._address), {})\n"
+                "        now.insert(0, itself)\n"
+                "        kept = sum(",
             ),
         ),
         noticed_by={
@@ -88,8 +81,8 @@ MUTANTS = (
         edits=(
             Edit(
                 "peer.py",
-                old="                    name=peer.name,\n",
-                new="                    name=peer.peer_id,\n",
+                old="now = [(peer.peer_id, peer.name,",
+                new="now = [(peer.peer_id, peer.peer_id,",
             ),
         ),
         noticed_by={
