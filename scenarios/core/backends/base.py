@@ -26,6 +26,7 @@ class Capability(StrEnum):
     SMALL_DISK = "small-disk"  # a mount with a size limit
     PERMISSIONS = "permissions"  # file permissions bind the nodes, even if root runs the scenarios
     IPV6_LOOPBACK = "ipv6-loopback"  # nodes reach each other at ::1
+    LINK_LOCAL = "link-local-ipv6"  # nodes can have link-local IPv6 addresses
     FUSE = "fuse"  # a node may mount FUSE file systems
     CAPTURE = "capture"  # a node's packets can be captured
     HOST_NAMES = "host-names"  # a node can know host names of its own
@@ -89,8 +90,9 @@ class NodeSpec:
     A node with ``ends_first`` needs the others: it has ended before they are asked to.
     ``hosts`` are host names that only this node knows, with their IP addresses. ``fuse`` lets it
     mount FUSE file systems (`/dev/fuse`), which nobody else sees and which are
-    gone with it; if ``shows_mounts``, those of a process are the whole machine's. ``captured`` are
-    its packets, whole (``Session.captured``).
+    gone with it; if ``shows_mounts``, those of a process are the whole machine's. With
+    ``link_local`` it also has a link-local IPv6 address, a container only some seconds after the
+    start. ``captured`` are its packets, whole (``Session.captured``).
     """
 
     name: str
@@ -105,6 +107,7 @@ class NodeSpec:
     hosts: Mapping[str, str] = field(default_factory=dict)
     fuse: bool = False
     shows_mounts: bool = False
+    link_local: bool = False
     captured: bool = False
 
     def all_mounts(self) -> tuple[Mount, ...]:

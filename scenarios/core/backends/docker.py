@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
 # The daemon serialises most of a start (moby #42096); more threads would only wait there.
 STARTS_AT_ONCE = 4
-# Nodes of a /24 cannot have the network, gateway and broadcast addresses.
+KNOWS_IPV6 = Path("/proc/net/if_inet6")
 BRIDGED_IS_FILTERED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+# Nodes of a /24 cannot have the network, gateway and broadcast addresses.
 FIRST_ADDRESS, LAST_ADDRESS = 2, 254
 
 _CONFINED: Mapping[str, Any] = {"security_opt": ["no-new-privileges"]}
@@ -51,6 +52,8 @@ _FUSE: Mapping[str, Any] = {
     "cap_add": ["SYS_ADMIN", "SETUID", "SETGID"],
     "security_opt": ["apparmor=unconfined"],
 }
+# In a network without an IPv6 subnet, the engine disables IPv6 altogether.
+_LINK_LOCAL: Mapping[str, str] = {"net.ipv6.conf.all.disable_ipv6": "0"}
 
 
 class DockerBackend:
@@ -81,6 +84,8 @@ class DockerBackend:
         lacking = {Capability.IPV6_LOOPBACK}
         if filtered:
             lacking.add(Capability.MULTICAST)
+        if not KNOWS_IPV6.exists():
+            lacking.add(Capability.LINK_LOCAL)
         if not Path("/dev/fuse").exists():
             lacking.add(Capability.FUSE)
         if not can_capture():
@@ -220,6 +225,7 @@ class DockerBackend:
                     cap_drop=["ALL"],
                     network_mode=self._network,
                     extra_hosts=dict(spec.hosts),
+                    sysctls=dict(_LINK_LOCAL) if spec.link_local else {},
                     **(_FUSE if spec.fuse else _CONFINED),
                 ),
                 networking_config=api.create_networking_config(

@@ -72,6 +72,7 @@ class ProcessBackend:
             Capability.MULTICAST: _multicast_works(),
             Capability.OWN_ADDRESSES: self._pool is not None,
             Capability.IPV6_LOOPBACK: _can_bind("::1", socket.AF_INET6),
+            Capability.LINK_LOCAL: _has_link_local(),
             Capability.SMALL_DISK: hasattr(resource, "prlimit"),  # Linux
             Capability.PERMISSIONS: os.geteuid() != 0 or bool(_drop_powers()),
             Capability.FUSE: _can_mount(),
@@ -368,6 +369,13 @@ def _can_bind(address: str, family: socket.AddressFamily = socket.AF_INET) -> bo
     except OSError:
         return False
     return True
+
+
+def _has_link_local() -> bool:
+    """Whether an interface of the machine, which processes share, has a link-local address."""
+    table = Path("/proc/net/if_inet6")
+    rows = table.read_text().splitlines() if table.exists() else []
+    return any(row.split()[3] == "20" for row in rows)
 
 
 def _own_pool(label: RunLabel) -> AddressPool:

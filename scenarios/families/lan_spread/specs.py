@@ -5,11 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scenarios.core.backends.base import Argument, Mount, NodeSpec, OwnAddress, Placed, Program
+from scenarios.core.backends.base import (
+    Argument,
+    BackendLacks,
+    Mount,
+    NodeSpec,
+    OwnAddress,
+    Placed,
+    Program,
+)
 from scenarios.families.lan_spread import fixtures
 from scenarios.families.lan_spread.games import Thing
 from scenarios.families.lan_spread.programs import PEER_PROGRAM
-from scenarios.family import launcher
+from scenarios.family import launcher, link_local
 from scenarios.family.commanded import commanded
 
 PEER = PEER_PROGRAM.program()
@@ -19,6 +27,7 @@ _RAW = Mount(Path(__file__).with_name("raw"))
 _RELAY = Mount(Path(__file__).with_name("relay.py"))
 _FLOOD_CLIENT = Mount(Path(__file__).with_name("raw") / "flood_client.py")
 _LAUNCHER = Mount(Path(launcher.__file__))
+_LINK_LOCAL = Mount(Path(link_local.__file__))
 _ODD_DISK = Mount(Path(__file__).with_name("odd_disk.py"))
 _REFERENCE_UNRAR = Mount(Path(__file__).with_name("reference_unrar.py"))
 
@@ -29,8 +38,9 @@ class PeerSpec:
 
     The identity and the rest of the state folder survive a restart. With ``disk_bytes`` the games
     are on a disk of that size, which is empty at the start; with ``odd_disk`` both folders are on a
-    disk of that kind (odd_disk.py). ``launched`` starts it through launcher.py, which measures it
-    and can stop reading its output.
+    disk of that kind (odd_disk.py). With ``link_local`` it listens at a link-local IPv6 address
+    (link_local.py). ``launched`` starts it through launcher.py, which measures it and can stop
+    reading its output.
     """
 
     name: str
@@ -40,6 +50,7 @@ class PeerSpec:
     disk_bytes: int | None = None
     odd_disk: str = ""
     launched: bool = False
+    link_local: bool = False
 
 
 def peer(
@@ -52,6 +63,7 @@ def peer(
     disk_bytes: int | None = None,
     odd_disk: str = "",
     launched: bool = False,
+    link_local: bool = False,
 ) -> PeerSpec:
     """Return a peer with the games of a fixture, or with a writable folder that holds ``things``.
 
@@ -64,7 +76,7 @@ def peer(
         limits += ["--download-limit", download_limit]
     every = (*limits, *flags)
     if isinstance(games, str):
-        return PeerSpec(name, fixture=games, flags=every, launched=launched)
+        return PeerSpec(name, fixture=games, flags=every, launched=launched, link_local=link_local)
     return PeerSpec(
         name,
         things=tuple(games),
@@ -72,13 +84,18 @@ def peer(
         disk_bytes=disk_bytes,
         odd_disk=odd_disk,
         launched=launched,
+        link_local=link_local,
     )
 
 
 def peer_node(spec: PeerSpec, games: Mount, state: Mount, program: Program) -> NodeSpec:
-    """Return the node of a peer with these folders."""
+    """Return the node of a peer with these folders. Raises BackendLacks."""
     if spec.launched:
         program = _wrapped(program, Placed(_LAUNCHER))
+    if spec.link_local:
+        if program.image != PEER.image:  # the peer would listen at another address, and be blamed
+            raise BackendLacks("A foreign image cannot be told its link-local address.")
+        program = _wrapped(program, Placed(_LINK_LOCAL))
     games_dir, state_dir = Placed(games), Placed(state)
     if spec.odd_disk:  # with both folders on it
         disk = Mount(games.host.parent, writable=True)
@@ -88,6 +105,7 @@ def peer_node(spec: PeerSpec, games: Mount, state: Mount, program: Program) -> N
         name=spec.name,
         program=program,
         fuse=bool(spec.odd_disk),
+        link_local=spec.link_local,
         arguments=(
             *("--name", spec.name),
             *("--games-dir", games_dir),

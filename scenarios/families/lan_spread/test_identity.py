@@ -1,13 +1,17 @@
-"""Peers keep their identity at any address: S27, S28, S71."""
+"""Peers keep their identity at any address: S27, S28, S71, S72."""
 
 # ruff: noqa: D103 - the decorator says what a scenario proves
 
+import re
+
+from scenarios.core.backends.base import Capability
 from scenarios.core.scenario import scenario
 from scenarios.families.lan_spread.games import game
 from scenarios.families.lan_spread.lan import Lan
 from scenarios.families.lan_spread.peers import known_row, remote_row
 from scenarios.families.lan_spread.specs import peer
 
+LINK_LOCAL = re.compile(r"\[fe80:[0-9a-f:]+%[^\]]+\]:\d+")  # with its zone
 BRAVO = ("bfbc2", "cnc4", "cnctw", "ggoo")
 
 
@@ -107,3 +111,30 @@ def listening_on_all_addresses(lan: Lan) -> None:
     lan.same_game("bfbc2", client, everywhere)
     lan.same_game("ggoo", everywhere, client)
     lan.evidence(f"called at {addr}: {download.told()}")
+
+
+@scenario(
+    "S72",
+    name="Link-local addresses",
+    proves="Two peers listen at link-local IPv6 addresses, and one calls the other: each shows "
+    "its own address and the other's with the zone, and each downloads a game from the other",
+    needs=[Capability.LINK_LOCAL],
+)
+def link_local_addresses(lan: Lan) -> None:
+    source, client = lan.start(
+        peer("source", [game("bfbc2", "fixture-bravo")], link_local=True),
+        peer("client", [game("ggoo", "fixture-alpha")], link_local=True),
+    )
+    for one in (source, client):
+        shown = LINK_LOCAL.fullmatch(one.addr) is not None
+        lan.check.true(f"the address of {one} has its zone", shown, one.addr)
+    client.connect(source)
+    lan.check.equal("whom the client lists", client.known(), [known_row(source, 1)])
+    lan.check.equal("whom the source lists", source.known(), [known_row(client, 1)])
+    for game_id, one, other in (("bfbc2", client, source), ("ggoo", source, client)):
+        download = one.download(game_id, install=False)
+        download.finished()
+        served = {chunk.peer_addr for chunk in download.chunks()}
+        lan.check.equal(f"addresses that served {game_id}", served, {other.addr})
+        lan.same_game(game_id, one, other)
+    lan.evidence(f"bfbc2 from {source.addr}, ggoo from {client.addr}")

@@ -1,6 +1,8 @@
 """What every backend must do, driven through a session with real nodes of the tests' own."""
 
 import itertools
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -21,8 +23,10 @@ from scenarios.core.backends.base import (
 )
 from scenarios.core.errors import CheckFailed, CommandFailed, NodeGone, WaitFailed
 from scenarios.core.session import Session
+from scenarios.family import link_local
 
 HERE = Mount(Path(__file__).parent)
+LINK_LOCAL = Placed(Mount(Path(link_local.__file__)))
 ECHO = Placed(HERE, "echo_node.py")
 MIB = 1024 * 1024
 
@@ -97,6 +101,26 @@ class BackendContract:
         assert node.request("resolve", host="localhost")["address"] == "127.0.0.1"
         with pytest.raises(CommandFailed):
             other.request("resolve", host="elsewhere")
+
+    def test_link_local_addresses(self, session: Session, backend: Backend) -> None:
+        if Capability.LINK_LOCAL not in backend.capabilities:
+            pytest.skip("there is no link-local address here")
+        specs = [
+            NodeSpec(
+                name,
+                Program((sys.executable, LINK_LOCAL), ("python3", LINK_LOCAL), "headless"),
+                arguments=("sh", "-c", 'echo "$2"; read line', "sh"),
+                link_local=True,
+            )
+            for name in ("alpha", "bravo")
+        ]
+        for node in session.start(*specs):
+            told = node.everything().wait_for(
+                lambda line: line.text, what="its address", wanted="an address"
+            )
+            assert re.fullmatch(r"\[fe80:[0-9a-f:]+%.+\]", told)
+            node.close_stdin()
+            node.wait_exit()
 
     def test_streams_are_kept_apart_and_a_burst_arrives_whole(
         self, session: Session, python: str

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.__main__ import main
-from scenarios.core.backends.base import Mount
+from scenarios.core.backends.base import BackendLacks, Mount
 from scenarios.families.lan_spread.family import FAMILY
 from scenarios.families.lan_spread.specs import PEER, peer, peer_node
 from scenarios.family.family import Foreign, as_options, under_test
@@ -84,6 +84,11 @@ def test_how_it_is_started(tmp_path: Path) -> None:
     image = under_test(FAMILY, {"lan.peer": Foreign(image="other:1")}, {}).programs["peer"]
     launched = peer_node(peer("alpha", launched=True), folder, folder, image)
     assert (launched.program.image, launched.program.entrypoint) == ("other:1", None)
+    with pytest.raises(BackendLacks, match="foreign image"):
+        peer_node(peer("alpha", link_local=True), folder, folder, image)
+    linked = peer_node(peer("alpha", link_local=True), folder, folder, program)
+    assert linked.program.command[-2:] == ("mine", "--fast")
+    assert linked.link_local
 
 
 def test_scenarios_are_given_the_command(tmp_path: Path) -> None:

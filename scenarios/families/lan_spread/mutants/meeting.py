@@ -350,4 +350,51 @@ MUTANTS = (
         ),
         noticed_by={"S71": ("whom it lists",)},
     ),
+    Mutant(
+        name="has-no-zones",
+        breaks="Shows link-local addresses without their zones.",
+        edits=(
+            Edit(
+                "address.py",
+                old='return f"[{self.ip}]:{self.port}" if',
+                new='return f"[{self.ip.partition(chr(37))[0]}]:{self.port}" if',
+                package="network",
+            ),
+        ),
+        noticed_by={
+            "S72": ("the address of source has its zone", "the address of client has its zone"),
+        },
+    ),
+    Mutant(
+        name="forgets-zones-of-others",
+        breaks="Takes the link-local address of another peer without its zone.",
+        edits=(
+            Edit(
+                "network/connections.py",
+                old="        rate = self._rates.setdefault(",
+                new='        address = Address(address.ip.partition("%")[0], address.port)\n'
+                "        rate = self._rates.setdefault(",
+            ),
+        ),
+        noticed_by={
+            "S72": (
+                "always: connect tells id and address",
+                "whom the client lists",
+                "whom the source lists",
+                "client: download-finished of bfbc2",
+            ),
+        },
+    ),
+    Mutant(
+        name="fetches-without-zones",
+        breaks="Opens data connections from its link-local address without the zone.",
+        edits=(
+            Edit(
+                "transfer/dataplane.py",
+                old="connection.bind(Address(source_ip, 0).for_socket())",
+                new='connection.bind((source_ip.partition("%")[0], 0))',
+            ),
+        ),
+        noticed_by={"S72": ("client: download-finished of bfbc2",)},
+    ),
 )

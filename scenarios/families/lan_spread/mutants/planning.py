@@ -124,6 +124,7 @@ MUTANTS = (
                 "who served cod5 to late",
             ),
             "S42": ("who served bfbc2",),
+            "S72": ("addresses that served bfbc2", "addresses that served ggoo"),
         },
     ),
     Mutant(

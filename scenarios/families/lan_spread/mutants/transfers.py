@@ -205,6 +205,7 @@ MUTANTS = (
                 "cnc4 at client is as at third",
             ),
             "S71": ("bfbc2 at client is as at everywhere", "ggoo at everywhere is as at client"),
+            "S72": ("bfbc2 at client is as at source", "ggoo at source is as at client"),
             "S37": (
                 "the client's games",
                 "bf1942 at client is as at source",
