@@ -8,13 +8,16 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 from headless import diagnostics
 from headless.envelope import Event
 from headless.output import Output
 from headless.service import Service
 from headless.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 EXIT_CANNOT_START = 2
 
@@ -33,7 +36,8 @@ class Program(NamedTuple, Generic[SettingsT, OpenedT]):
     `open` opens what the program needs to be ready and emits its ready event; it raises
     StartupError. `serve` builds the service from that, on the event loop, and may import what
     `open` did not need. `tools` are other uses of the command line, by their first word; each gets
-    the arguments after it. Every program has the additional tool `schema`.
+    the arguments after it. Every program has the additional tool `schema`. `new_loop` makes an
+    event loop other than asyncio's own.
     """
 
     vocabulary: Vocabulary
@@ -41,6 +45,7 @@ class Program(NamedTuple, Generic[SettingsT, OpenedT]):
     open: Callable[[SettingsT, Emit], OpenedT]
     serve: Callable[[OpenedT, Output], Service]
     tools: Mapping[str, Callable[[Sequence[str]], None]] = MappingProxyType({})
+    new_loop: "Callable[[], AbstractEventLoop] | None" = None
 
 
 def main(program: Program[SettingsT, OpenedT]) -> None:
@@ -68,7 +73,7 @@ def main(program: Program[SettingsT, OpenedT]) -> None:
         sys.exit(EXIT_CANNOT_START)
     from headless.run import run  # imported late: asyncio takes longer than all of the above
 
-    run(program.vocabulary, lambda: program.serve(opened, output), output, ending)
+    run(program.vocabulary, lambda: program.serve(opened, output), output, ending, program.new_loop)
 
 
 def _print_schema(vocabulary: Vocabulary, arguments: Sequence[str]) -> None:

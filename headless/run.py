@@ -21,6 +21,7 @@ def run(
     serve: Callable[[], Service],
     output: Output,
     ending: Collection[signal.Signals],
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> None:
     """Run a service until `shutdown`, the end of input or of its reader, or a signal in `ending`.
 
@@ -29,7 +30,8 @@ def run(
     # asyncio's warnings report broken connections, which are normal here. Unhandled exceptions go
     # to the handler below.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
-    asyncio.run(_run(LineDecoder(vocabulary), serve, output, ending))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_run(LineDecoder(vocabulary), serve, output, ending))
 
 
 async def _run(
