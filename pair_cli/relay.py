@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from headless.envelope import Command, CommandError, Value
 from headless.program import Emit
@@ -32,6 +33,9 @@ MAX_TOKEN = 256
 PROOF_HEADER = "Pair-Proof"
 _BRIDGE_TOKEN_BYTES = 32
 _PATHS = ("/register", "/fetch", "/presence", "/bridge", "/healthz", "/metrics")
+
+# What strangers can cause: requests that cannot be read, and connections that end within one.
+_OF_STRANGERS = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,14 +55,12 @@ class Relay:
         self._bridges = Bridges(emit)
         self._answers: Counter[tuple[str, int]] = Counter()
         self._served: dict[asyncio.BaseTransport, asyncio.Event] = {}
-        self._runner = web.AppRunner(self._application(), access_log=None)
+        self._runner = web.AppRunner(self._application(), access_log=None, logger=_logger())
         self._acceptor = Acceptor("pair-cli", listening, self._greet)
         self._accepting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to answer."""
-        # The library would log requests that it cannot read, with what is in them.
-        logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
         await self._runner.setup()
         self._accepting = asyncio.create_task(self._acceptor.run())
 
@@ -230,6 +232,17 @@ class Relay:
             body=("\n".join(lines) + "\n").encode(),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
+
+
+def _logger() -> logging.Logger:
+    """Return a logger that prints our own defects to stderr, and nothing that a stranger sent."""
+    logger = logging.Logger("pair-cli")
+    logger.addFilter(_is_a_defect)
+    return logger
+
+
+def _is_a_defect(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], _OF_STRANGERS))
 
 
 def _token(request: web.Request) -> str:

@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 
 from headless.envelope import CommandError
+from pair_cli.entries import Entries
 from pair_cli.messages import BridgeClosed, BridgeOpened, RelayStatus, RelayStatusResult, Status
-from tests.pair_cli.pairs import Events, a_relay
+from tests.pair_cli.pairs import TIMEOUT_S, Events, a_relay
 
 BLOB = {"blob": "AAECAw"}
 BRIDGE = base64.urlsafe_b64encode(bytes(32)).rstrip(b"=").decode()
@@ -233,6 +234,51 @@ def test_log_holds_no_token_and_no_blob(capfd: pytest.CaptureFixture[str]) -> No
     assert "127.0.0.1 guesses" in said.err
     assert "secret" not in said.out + said.err
     assert "AAECAw" not in said.out + said.err
+
+
+def test_a_defect_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(Entries, "get", fail)
+
+    async def work(client: Client) -> None:
+        assert await client.ask("GET", "/fetch") == 500
+
+    with_relay(work)
+    said = capsys.readouterr().err
+    assert said.count("Traceback (most recent call last):") == 1
+    assert "KeyError: 'a defect'" in said
+
+
+REGISTER = b"POST /register HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /fetch HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\r\n\r\n",
+        b"GET /fetch HTTP/1.1\r\nHost\r\n\r\n",
+        b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n",
+        REGISTER + b"Transfer-Encoding: chunked\r\n\r\nno length\r\n",
+        REGISTER + b"Content-Length: 100\r\n\r\n{",
+    ],
+)
+def test_what_a_stranger_does_wrong_is_not(sent: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    async def work(client: Client) -> None:
+        reader, writer = await asyncio.open_connection(*client.url[7:].split(":"))
+        writer.write(sent)
+        writer.write_eof()
+        async with asyncio.timeout(TIMEOUT_S):
+            await reader.read()
+        writer.close()
+        assert await client.ask("GET", "/healthz", None) == 200
+
+    with_relay(work)
+    assert capsys.readouterr().err == ""
 
 
 def upgrade() -> dict[str, str]:
