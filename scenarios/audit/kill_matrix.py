@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from scenarios.audit.mutant import Mutant
-from scenarios.audit.pairs import REAL_PEER, Judged, PairResult, judge
+from scenarios.audit.pairs import REAL_PEER, Judged, Pair, PairResult, judge
 from scenarios.family.ids import sort_key
 
 
@@ -80,7 +80,7 @@ def kill_matrix(
     whole: bool,
 ) -> KillMatrix:
     """Combine an audit's outcomes; ``names`` are those of the audited scenarios, by ID."""
-    by_name = {mutant.name: mutant for mutant in mutants}
+    meant = intended_checks(mutants)
     real: dict[str, PairResult] = {}
     judged: list[Judged] = []
     others: list[Judged] = []
@@ -89,7 +89,7 @@ def kill_matrix(
         if pair.mutant == REAL_PEER:
             real[pair.scenario] = outcome
             continue
-        intended = by_name[pair.mutant].noticed_by.get(pair.scenario, ())
+        intended = meant.get(pair, ())
         (judged if intended else others).append(judge(outcome, intended))
     judged.sort(key=_order)
     others.sort(key=_order)
@@ -105,6 +105,15 @@ def kill_matrix(
         proofs += [str(one.outcome.pair) for one in judged if what in one.red]
     matrix = KillMatrix(mutants, judged, others, scenarios, always, whole)
     return replace(matrix, problems=_problems(matrix))
+
+
+def intended_checks(mutants: Iterable[Mutant]) -> dict[Pair, Sequence[str]]:
+    """Return the checks that each expected pair must turn red."""
+    return {
+        Pair(mutant.name, scenario): checks
+        for mutant in mutants
+        for scenario, checks in mutant.noticed_by.items()
+    }
 
 
 def told(judged: Judged) -> str:

@@ -32,7 +32,7 @@ class Edit:
 class Mutant:
     """A program with exactly one behaviour broken."""
 
-    name: str  # kebab-case
+    name: str  # kebab-case, unique in its family
     breaks: str  # one sentence that says what it does wrong
     edits: tuple[Edit, ...]
     # The checks that must turn red, as their `what`, by scenario ID; all of one family.
@@ -41,29 +41,34 @@ class Mutant:
     program: str = ""  # the name of one of the family's; empty: the first
     alone: bool = False  # must run alone, since it damages what all scenarios share
 
+    @property
+    def letter(self) -> str:
+        """The letter of its family; another family may have a mutant of the same name."""
+        return next(iter(self.noticed_by), "")[:1]
 
-def mutants_by_name(families: Iterable[Family]) -> dict[str, Mutant]:
-    """Return every mutant by name. Raises MutantError if two have the same name."""
+
+def mutants_of(family: Family) -> dict[str, Mutant]:
+    """Return a family's mutants by name. Raises MutantError if two have the same name."""
     seen: dict[str, tuple[str, Mutant]] = {}
-    for family in families:
-        for module in _themes(family):
-            mutants: tuple[Mutant, ...] = importlib.import_module(module).MUTANTS
-            for mutant in mutants:
-                if mutant.name in seen:
-                    raise MutantError(
-                        f"Two mutants are called {mutant.name}, in {seen[mutant.name][0]} and "
-                        f"{module}. Rename one."
-                    )
-                seen[mutant.name] = module, mutant
+    for module in _themes(family):
+        mutants: tuple[Mutant, ...] = importlib.import_module(module).MUTANTS
+        for mutant in mutants:
+            if mutant.name in seen:
+                raise MutantError(
+                    f"Two mutants are called {mutant.name}, in {seen[mutant.name][0]} and "
+                    f"{module}. Rename one."
+                )
+            seen[mutant.name] = module, mutant
     return {name: mutant for name, (_, mutant) in seen.items()}
 
 
 def mutants_by_scenario(families: Iterable[Family]) -> dict[str, list[str]]:
     """Return the names of the mutants that each scenario must notice, by its ID."""
     found: dict[str, list[str]] = {}
-    for mutant in mutants_by_name(families).values():
-        for scenario in mutant.noticed_by:
-            found.setdefault(scenario, []).append(mutant.name)
+    for family in families:
+        for mutant in mutants_of(family).values():
+            for scenario in mutant.noticed_by:
+                found.setdefault(scenario, []).append(mutant.name)
     return found
 
 

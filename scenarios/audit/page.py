@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-from scenarios.audit.kill_matrix import KillMatrix, told
+from scenarios.audit.kill_matrix import KillMatrix, intended_checks, told
 from scenarios.audit.pairs import Judged
 
 _STYLE = """
@@ -87,7 +87,12 @@ def _grid(matrix: KillMatrix) -> str:
     head = "".join(f"<th>{one}</th>" for one in ids)
     rows = "".join(
         f"<tr><th>{escape(mutant.name)}</th>"
-        + "".join(cells.get((mutant.name, one), "<td></td>") for one in ids)
+        + "".join(
+            cells.get((mutant.name, one), "<td></td>")
+            if one.startswith(mutant.letter)
+            else "<td></td>"
+            for one in ids
+        )
         + "</tr>"
         for mutant in matrix.mutants
     )
@@ -105,7 +110,8 @@ def _cell(judged: Judged) -> str:
 def _mutants(matrix: KillMatrix) -> str:
     rows = []
     for mutant in matrix.mutants:
-        mine = [one for one in matrix.judged if one.outcome.pair.mutant == mutant.name]
+        meant = intended_checks([mutant])
+        mine = [one for one in matrix.judged if one.outcome.pair in meant]
         verdicts = _list(
             f'{one.outcome.pair.scenario}: <span class="{_SIGNS[one.verdict][1]}">{one.verdict}'
             f"</span>: {escape(told(one))}"

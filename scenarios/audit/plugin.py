@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.audit.mutant import Mutant, mutants_by_name, program_of
+from scenarios.audit.mutant import Mutant, mutants_of, program_of
 from scenarios.audit.pairs import CRASH_CHECKS, REAL_PEER, Pair, PairResult
 from scenarios.core.scenario import ScenarioInfo, info_of
 from scenarios.family.discovery import every_family
@@ -18,7 +18,7 @@ PROGRAMS = "programs"
 DETAIL_SHOWN = 600
 
 _pairs = pytest.StashKey[Sequence[Pair]]()
-_mutants = pytest.StashKey[dict[str, Mutant]]()
+_mutants = pytest.StashKey[dict[str, dict[str, Mutant]]]()  # by family's letter, and name
 _errors = pytest.StashKey[list[BaseException]]()
 
 
@@ -30,7 +30,7 @@ def save_pairs(folder: Path, pairs: list[Pair]) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the pairs of the run."""
     rows = json.loads((_folder(config) / PAIRS).read_text())
-    config.stash[_mutants] = mutants_by_name(every_family())
+    config.stash[_mutants] = {family.letter: mutants_of(family) for family in every_family()}
     pairs: Sequence[Pair] = [Pair(mutant, scenario) for mutant, scenario in rows]
     config.stash[_pairs] = pairs
 
@@ -103,9 +103,9 @@ def _pair_of(item: pytest.Item) -> Pair:
 def _variant(config: pytest.Config, pair: Pair) -> Variant:
     if pair.mutant == REAL_PEER:
         return Variant(REAL_PEER, {})
-    mutant = config.stash[_mutants][pair.mutant]
+    mutant = config.stash[_mutants][pair.scenario[:1]][pair.mutant]
     program = program_of(mutant)
-    command = program.command(_folder(config) / PROGRAMS / mutant.name)
+    command = program.command(_folder(config) / PROGRAMS / mutant.letter / mutant.name)
     return Variant(mutant.name, {program.name: command}, mutant.hurry, mutant.alone)
 
 

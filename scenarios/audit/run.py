@@ -4,18 +4,18 @@ import difflib
 import shutil
 import sys
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from scenarios.audit.kill_matrix import KillMatrix, kill_matrix, told
+from scenarios.audit.kill_matrix import KillMatrix, intended_checks, kill_matrix, told
 from scenarios.audit.mutant import (
     Mutant,
     MutantError,
     make_programs,
-    mutants_by_name,
+    mutants_of,
     program_of,
 )
 from scenarios.audit.page import page
@@ -23,7 +23,7 @@ from scenarios.audit.pairs import REAL_PEER, Pair, PairResult, judge
 from scenarios.audit.plugin import PROGRAMS, save_pairs
 from scenarios.core.label import own_label
 from scenarios.core.sweep import of_run, sweep
-from scenarios.family.discovery import Found, Turn, family_of
+from scenarios.family.discovery import Found, Turn
 from scenarios.results.history import HISTORY, read_pair_durations, remember_pairs
 from scenarios.results.keeping import remove_old_runs
 from scenarios.results.results import new_run_folder, write_json
@@ -83,8 +83,8 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
         f"pairs, {request.jobs} at once, into {shown_path(folder)}",
         flush=True,
     )
-    for packages, of_program in _by_packages(mutants).items():
-        make_programs(of_program, packages, folder / PROGRAMS)
+    for (letter, packages), of_program in _by_program(mutants).items():
+        make_programs(of_program, packages, folder / PROGRAMS / letter)
     settings = RunSettings(
         run_id=folder.name,
         runner=str(own_label(folder.name)),
@@ -95,10 +95,15 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
     )
     settings.save(folder)
     durations = read_pair_durations(request.history)
-    alone = {mutant.name for mutant in mutants if mutant.alone}
+    alone = {
+        pair
+        for mutant in mutants
+        if mutant.alone
+        for pair in _pairs_of_mutant(mutant, chosen, full=request.full)
+    }
     save_pairs(folder, in_order(pairs, chosen, durations, alone))
     remove_old_runs(request.root / "runs", spare=[folder])
-    progress = Progress({mutant.name: mutant for mutant in mutants}, len(pairs), request.verbosity)
+    progress = Progress(intended_checks(mutants), len(pairs), request.verbosity)
     try:
         with end_once() as interruption:
             run_pytest(_arguments(request, folder, chosen), progress)
@@ -132,17 +137,20 @@ def select(
 ) -> tuple[list[Mutant], dict[str, Found]]:
     """Return the mutants with these names (default: all), and the scenarios to run them with.
 
-    Raises MutantError for an unknown name, and if no mutant remains.
+    A name selects the mutants of all families of the scenarios that have one so called. Raises
+    MutantError for an unknown name, and if no mutant remains.
     """
-    known = mutants_by_name({found.family for found in scenarios.values()})
+    families = dict.fromkeys(found.family for found in scenarios.values())
+    known = [mutant for family in families for mutant in mutants_of(family).values()]
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=5)
+        if name not in (called := [mutant.name for mutant in known]):
+            near = difflib.get_close_matches(name, called, n=5)
             raise MutantError(f"There is no mutant {name}. Near ones: {', '.join(near) or 'none'}.")
     mutants = [
         mutant
-        for mutant in ([known[name] for name in names] or known.values())
-        if full or scenarios.keys() & mutant.noticed_by.keys()
+        for mutant in known
+        if (not names or mutant.name in names)
+        and (full or scenarios.keys() & mutant.noticed_by.keys())
     ]
     meant = {scenario for mutant in mutants for scenario in mutant.noticed_by}
     if not mutants:
@@ -159,21 +167,23 @@ def select(
 def pairs_of(mutants: Sequence[Mutant], chosen: Mapping[str, Found], *, full: bool) -> list[Pair]:
     """Return the pairs to run: the intended ones or all, and the real peer with each scenario."""
     return [Pair(REAL_PEER, scenario) for scenario in chosen] + [
-        Pair(mutant.name, scenario)
-        for mutant in mutants
-        for scenario in chosen
-        if (full and _same_family(mutant, scenario)) or scenario in mutant.noticed_by
+        pair for mutant in mutants for pair in _pairs_of_mutant(mutant, chosen, full=full)
     ]
 
 
-def _same_family(mutant: Mutant, scenario: str) -> bool:
-    return any(family_of(noticed) is family_of(scenario) for noticed in mutant.noticed_by)
+def _pairs_of_mutant(mutant: Mutant, scenarios: Iterable[str], *, full: bool) -> list[Pair]:
+    return [
+        Pair(mutant.name, scenario)
+        for scenario in scenarios
+        if scenario in mutant.noticed_by or (full and scenario.startswith(mutant.letter))
+    ]
 
 
-def _by_packages(mutants: Sequence[Mutant]) -> dict[tuple[Path, ...], list[Mutant]]:
-    found: dict[tuple[Path, ...], list[Mutant]] = {}
+def _by_program(mutants: Sequence[Mutant]) -> dict[tuple[str, tuple[Path, ...]], list[Mutant]]:
+    """Return the mutants by their family's letter and their program's packages."""
+    found: dict[tuple[str, tuple[Path, ...]], list[Mutant]] = {}
     for mutant in mutants:
-        found.setdefault(program_of(mutant).packages, []).append(mutant)
+        found.setdefault((mutant.letter, program_of(mutant).packages), []).append(mutant)
     return found
 
 
@@ -181,7 +191,7 @@ def in_order(
     pairs: Sequence[Pair],
     chosen: Mapping[str, Found],
     durations: Mapping[str, float],
-    alone: Container[str],
+    alone: Container[Pair],
 ) -> list[Pair]:
     """Return the pairs, longest first; those that must run alone come last.
 
@@ -190,7 +200,7 @@ def in_order(
     return sorted(
         pairs,
         key=lambda pair: (
-            chosen[pair.scenario].info.measures or pair.mutant in alone,
+            chosen[pair.scenario].info.measures or pair in alone,
             -durations.get(str(pair), float("inf")),
         ),
     )
@@ -200,7 +210,7 @@ def in_order(
 class Progress:
     """The pytest plugin that collects and shows the outcome of each pair."""
 
-    mutants: Mapping[str, Mutant]
+    intended: Mapping[Pair, Sequence[str]]  # the checks that each expected pair must turn red
     total: int
     verbosity: int = 0
     outcomes: list[PairResult] = field(default_factory=list)
@@ -233,7 +243,7 @@ class Progress:
             if outcome.failure:
                 self._line(outcome, "failed", "red", outcome.failure)
             return
-        intended = self.mutants[pair.mutant].noticed_by.get(pair.scenario, ())
+        intended = self.intended.get(pair, ())
         judged = judge(outcome, intended)
         if not intended:
             if self.verbosity > 0:
@@ -270,9 +280,10 @@ def _arguments(request: AuditRequest, folder: Path, chosen: Mapping[str, Found])
 
 def _say_summary(matrix: KillMatrix, lost: Sequence[str], folder: Path, took_s: float) -> None:
     killed = sum(one.verdict == "killed" for one in matrix.judged)
-    alive = {one.outcome.pair.mutant for one in matrix.judged if one.verdict != "killed"}
+    alive = {one.outcome.pair for one in matrix.judged if one.verdict != "killed"}
+    dead = [one for one in matrix.mutants if alive.isdisjoint(intended_checks([one]))]
     print(
-        f"\n{len(matrix.mutants) - len(alive)} of {len(matrix.mutants)} mutants killed in every "
+        f"\n{len(dead)} of {len(matrix.mutants)} mutants killed in every "
         f"scenario that is meant to notice them, {killed} of {len(matrix.judged)} pairs, in "
         f"{took_s:.0f} s: {shown_path(folder / PAGE)}"
     )

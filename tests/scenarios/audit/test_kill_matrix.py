@@ -131,3 +131,25 @@ def test_the_page_shows_everything_and_escapes_it() -> None:
     assert "two under S1: survived: nothing turned red" in shown
     assert "<script" not in shown
     assert "http" not in shown
+
+
+def test_mutants_of_two_families_may_have_one_name() -> None:
+    mutants = [
+        Mutant("one", "Breaks peers.", (), {"S1": ("who served",)}),
+        Mutant("one", "Breaks tunnels.", (), {"T1": ("size",)}),
+    ]
+    outcomes = [
+        outcome(REAL_PEER),
+        outcome(REAL_PEER, scenario="T1"),
+        outcome("one", "who served"),
+        outcome("one", scenario="T1"),
+    ]
+    found = kill_matrix(mutants, {"S1": "First", "T1": "Other"}, outcomes, whole=False)
+    verdicts = {one.outcome.pair.scenario: one.verdict for one in found.judged}
+    assert verdicts == {"S1": "killed", "T1": "survived"}
+    assert found.problems == [
+        "one under T1: survived: nothing turned red",
+        "T1 kills no mutant",
+    ]
+    grid = page(found, "both").partition("<tbody>")[2].partition("</tbody>")[0]
+    assert [row.count("title=") for row in grid.split("</tr>")] == [1, 1, 0]

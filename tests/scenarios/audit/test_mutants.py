@@ -9,7 +9,7 @@ from scenarios.audit.mutant import (
     Mutant,
     MutantError,
     make_programs,
-    mutants_by_name,
+    mutants_of,
     mutated,
     program_of,
 )
@@ -17,7 +17,7 @@ from scenarios.core.always import GENERIC
 from scenarios.family.discovery import discover, every_family
 from scenarios.family.ids import sort_key
 
-EVERY = list(mutants_by_name(every_family()).values())
+EVERY = [mutant for family in every_family() for mutant in mutants_of(family).values()]
 HOW = "write one as mutants/__init__.py of its family says"
 ALWAYS = {
     *(what for what, _ in GENERIC),
@@ -55,6 +55,8 @@ def test_mutants_name_scenarios_and_checks_that_there_are() -> None:
     scenarios = discover(every_family())
     for mutant in EVERY:
         assert mutant.noticed_by, f"{mutant.name} names no scenario that notices it."
+        letters = {scenario[:1] for scenario in mutant.noticed_by}
+        assert letters == {mutant.letter}, f"{mutant.name} names scenarios of several families."
         for scenario, checks in mutant.noticed_by.items():
             assert scenario in scenarios, f"{mutant.name} names {scenario}, which is none."
             assert checks, f"{mutant.name} names no check of {scenario}."

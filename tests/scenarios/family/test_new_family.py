@@ -103,6 +103,14 @@ def test_it_is_audited(folder: Path) -> None:
     }  # fmt: skip
 
 
+def test_its_mutants_may_be_called_like_those_of_other_families(tmp_path: Path) -> None:
+    write_family(tmp_path)
+    file = tmp_path / "tally_family" / "mutants" / "counting.py"
+    file.write_text(file.read_text().replace("takes-away", "plans-all-on-one"))
+    out = call(tmp_path, "audit", "Y1", "--mutant", "plans-all-on-one")
+    assert "1 of 1 mutants killed" in out
+
+
 def test_it_is_had_at_the_keyboard(folder: Path) -> None:
     said = '{"cmd":"add","id":1,"number":4}\n'
     out = call(folder, "live", "one", "--as", "tally", "--backend", "process", said=said)
