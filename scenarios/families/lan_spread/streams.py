@@ -1,6 +1,5 @@
 """Checks shared by the scenarios of streamed installs."""
 
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from scenarios.families.lan_spread.lan import Lan
 from scenarios.families.lan_spread.peers import Peer, streamed_row
 from scenarios.families.lan_spread.rar5 import PackedEntry, read_headers
 
-# The interval of queries for something that has no event.
+# How often a peer is asked about something that has no event.
 ASK_AGAIN_S = 0.02
 STAGING = ".local.installing"
 OUTCOMES = (*attempts.OUTCOMES, "install-finished", "install-failed")
@@ -70,12 +69,15 @@ def outbound(peer: Peer) -> dict[str, int]:
 def drains(lan: Lan, peer: Peer, timeout: float = EVENT_S) -> float:
     """Check that a peer soon stops sending; return how many seconds that took.
 
-    A sender emits no event for this, so it is polled.
+    The contract has no event for this, so the peer is asked again and again. The pauses end early
+    when a node ends or a fault fails, and the next question then fails with the reason.
     """
+    scene = peer.node.log.scene
     began = lan.now()
-    deadline = began + peer.node.log.scene.timeouts.stretched(timeout)
+    deadline = began + scene.timeouts.stretched(timeout)
     while (sending := outbound(peer)) and lan.now() < deadline:
-        time.sleep(ASK_AGAIN_S)
+        with scene.waiting():
+            scene.condition.wait(ASK_AGAIN_S)
     took = lan.now() - began
     late = f"{took:.1f} s later it still counts {sending}"
     lan.check.true(f"{peer} sends nothing any more", not sending, late)
