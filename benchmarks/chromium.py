@@ -1,6 +1,5 @@
 """A headless Chromium, controlled by its DevTools protocol over a pipe: no driver, no port."""
 
-import base64
 import fcntl
 import itertools
 import json
@@ -113,11 +112,6 @@ class Browser:
                 if not url.startswith(("file:", "data:")):
                     found.append(f"asked for {url}")
         return found
-
-    def screenshot(self, path: Path) -> None:
-        """Save a screenshot of the visible part of the page."""
-        data = self.call("Page.captureScreenshot", format="png")["data"]
-        path.write_bytes(base64.b64decode(data))
 
     def close(self) -> None:
         """Close the pipe, which ends the browser."""

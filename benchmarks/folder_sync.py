@@ -26,7 +26,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,7 @@ from benchmarks.measuring import (
     resident,
     timed,
 )
-from benchmarks.results import Columns, Found, Target, write
+from benchmarks.results import Found, Target, write
 from scenarios.core.window import Window
 from scenarios.families.folder_sync.family import FAMILY
 from scenarios.families.folder_sync.programs import SYNC_PROGRAM
@@ -174,11 +174,6 @@ def measure_swarm(folder: Path, rounds: int, found: Found) -> None:
 
 
 # --- what is moved --------------------------------------------------------------------------------
-
-
-def each_moves(sides: Mapping[str, Side], fill: Fill, rounds: int) -> Columns:
-    """Return the seconds of every round."""
-    return in_turns({name: partial(moved, side, fill) for name, side in sides.items()}, rounds)
 
 
 def moved(side: Side, fill: Fill) -> float:

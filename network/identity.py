@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from headless.descriptors import write_all
 
 KEY_FILE = "identity.key"
-PUBLIC_KEY_BYTES = 32
 _SEED_BYTES = 32
 
 

@@ -31,7 +31,6 @@ FINGERPRINT_CHARACTERS = 86
 SEED_BYTES = X25519_BYTES + 64
 PASSWORD_BYTES = 32
 NONCE_BYTES = 12
-_CHECK_BYTES = 32
 _LOOKUP, _ENCRYPT = b"keibidrop-relay-lookup-v1", b"keibidrop-relay-encrypt-v1"
 _BRIDGE, _PROOF = b"pair-relay-bridge-v1", b"pair-relay-proof-v1"
 

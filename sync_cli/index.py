@@ -84,12 +84,6 @@ class Index:
             map(_row, self._database.rows(_ROW + "WHERE hash = ? AND kind = 1 LIMIT 8", content))
         )
 
-    def is_held(self, content: bytes) -> bool:
-        """Tell whether any file has this hash."""
-        return bool(
-            self._database.rows("SELECT 1 FROM files WHERE hash = ? AND kind = 1 LIMIT 1", content)
-        )
-
     def since(self, sequence: int, limit: int) -> list[tuple[int, Entry]]:
         """Return what changed after a sequence number, in that order."""
         rows = self._database.rows(

@@ -24,7 +24,6 @@ ENTRIES_BYTES = 1 << 20  # of block hashes in one message, from which on it is f
 MAX_FRAME = ENTRIES_BYTES + MAX_BLOCKS * HASH_BYTES + MAX_ENTRIES * 8192
 MAX_SWARM = 1000
 MAX_LEGACY_FILES = 5000
-MAX_HAVING = 64  # files that a peer is fetching, of which others want blocks
 MAX_WANTED = 256  # blocks in one request
 NOT_HELD = 0xFFFFFFFF  # the length of a block that the holder does not have (any more)
 

@@ -249,11 +249,6 @@ def look_through(root: Path) -> Content:
     )
 
 
-def served_files(root: Path) -> list[ServedFile]:
-    """Return the files of a game that other peers may fetch, readable or not."""
-    return look_through(root).files
-
-
 def _served_file(relative: str, status: os.stat_result, place: str) -> ServedFile:
     executable = bool(status.st_mode & stat.S_IXUSR)
     return ServedFile(relative, status.st_size, executable, max(status.st_mtime_ns, 0), place)

@@ -36,7 +36,6 @@ class Pair:
         self.now = session.scene.clock.now  # seconds since the run began, as events have them
         self._work = work
         self._disks: dict[str, int] = {}
-        self._desks: dict[str, Mount] = {}
         self._middle_addr = ""
         session.add_always("nothing stays mounted", self._still_mounted)
 

@@ -16,7 +16,6 @@ from peer_cli.library.scan import (
     read_version,
     scan_game,
     scan_library,
-    served_files,
 )
 from peer_cli.names import RESERVED_NAMES
 
@@ -34,11 +33,11 @@ def write(path: Path, content: str = "x") -> None:
 
 
 def sizes(root: Path) -> list[tuple[str, int]]:
-    return [(file.relative_path, file.size) for file in served_files(root)]
+    return [(file.relative_path, file.size) for file in look_through(root).files]
 
 
 def paths(root: Path) -> list[str]:
-    return [file.relative_path for file in served_files(root)]
+    return [file.relative_path for file in look_through(root).files]
 
 
 def test_a_downloaded_game_is_ready(root: Path) -> None:
@@ -247,7 +246,7 @@ def test_the_owners_executable_bit_and_the_time_are_of_the_file_itself(root: Pat
     os.utime(root / "run.sh", ns=(1, 1_234_567_890_123_456_789))
     os.utime(root / "old", (-5, -5))
     (root / "link").symlink_to("run.sh")
-    assert served_files(root) == [
+    assert look_through(root).files == [
         ServedFile("link", 1, executable=True, mtime_ns=1_234_567_890_123_456_789),
         ServedFile("old", 1, executable=False, mtime_ns=0),
         ServedFile("run.sh", 1, executable=True, mtime_ns=1_234_567_890_123_456_789),

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from peer_cli.library.scan import scan_game, served_files
+from peer_cli.library.scan import look_through, scan_game
 from peer_cli.library.seed import seed_fixture_game
 from store.names import UnsafeName
 
@@ -14,7 +14,7 @@ def test_a_seeded_game_is_ready_and_the_same_everywhere(tmp_path: Path) -> None:
     game = scan_game(tmp_path / "1" / "ggoo")
     assert game is not None
     assert (game.version, game.availability) == ("20200721", "Ready")
-    files = [file.relative_path for file in served_files(tmp_path / "1" / "ggoo")]
+    files = [file.relative_path for file in look_through(tmp_path / "1" / "ggoo").files]
     assert files == ["ggoo.eti", "version.ini"]
     for name in files:
         one, two = (tmp_path / folder / "ggoo" / name for folder in "12")
