@@ -8,7 +8,7 @@ from headless.program import Emit
 from headless.tasks import end_tasks
 from pair_cli.files.merge import MAX_ENTRIES, News, TooManyEntries, merge
 from pair_cli.files.tree import Entry, Tree
-from pair_cli.files.wire import Acknowledge, Agree, Announce, ProtocolError, TooMany, encode, say
+from pair_cli.files.wire import Acknowledge, Agree, Announce, TooMany, encode, say
 from pair_cli.interfaces import Channel, ChannelClosed
 from pair_cli.messages import (
     AnnouncementRefused,
@@ -18,6 +18,7 @@ from pair_cli.messages import (
     FileRenamed,
     Side,
 )
+from pair_cli.wire import ProtocolError
 
 UNACKNOWLEDGED = 4096
 """So many numbers of the journal may be on their way."""

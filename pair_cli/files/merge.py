@@ -8,7 +8,8 @@ from headless.texts import printable
 from pair_cli.files.blocks import HASH_BYTES
 from pair_cli.files.names import check_shared_path
 from pair_cli.files.tree import Entry, Tree
-from pair_cli.files.wire import MAX_CLOCK, MAX_SIZE, Announce, Change, ProtocolError
+from pair_cli.files.wire import MAX_CLOCK, MAX_SIZE, Announce, Change
+from pair_cli.wire import ProtocolError
 from store.names import MAX_PATH_BYTES, UnsafeName
 
 MAX_ENTRIES = 250_000

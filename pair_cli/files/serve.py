@@ -13,8 +13,9 @@ from pair_cli.files.blocks import (
     stamp_of,
 )
 from pair_cli.files.folder import SharedFolder
-from pair_cli.files.wire import BlockWanted, HashesWanted, ProtocolError, Refused, say
+from pair_cli.files.wire import BlockWanted, HashesWanted, Refused, say
 from pair_cli.interfaces import Channel, ChannelClosed
+from pair_cli.wire import ProtocolError
 from store.names import UnsafeName
 from store.open_file import read_at
 

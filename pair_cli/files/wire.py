@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from headless.errors import CodedError
 from pair_cli.interfaces import Channel, ChannelClosed
+from pair_cli.wire import ProtocolError
 
 BATCH_BYTES = 128 << 10
 """About the most bytes of changes in one announcement."""
@@ -14,13 +14,6 @@ HASHES_AT_ONCE = 4096
 """The most block hashes that are asked for at once: those of 4 GiB."""
 MAX_SIZE = 1 << 50
 MAX_CLOCK = 1 << 62
-
-
-class ProtocolError(CodedError):
-    """The other peer does not keep the protocol; the connection must end."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__("protocol-error", text)
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

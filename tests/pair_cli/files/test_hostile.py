@@ -14,12 +14,12 @@ from pair_cli.files.wire import (
     Announce,
     BlockWanted,
     HashesWanted,
-    ProtocolError,
     Refused,
     encode,
 )
 from pair_cli.interfaces import ChannelClosed
 from pair_cli.messages import AnnouncementRefused
+from pair_cli.wire import ProtocolError
 from tests.pair_cli.fake_channel import FakeChannel, FakePeer, fake_pair
 from tests.pair_cli.files.test_merge import change
 from tests.pair_cli.files.test_pull import share

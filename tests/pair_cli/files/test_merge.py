@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pair_cli.files.merge import merge
 from pair_cli.files.tree import Entry, Tree
-from pair_cli.files.wire import Announce, Change, ProtocolError
+from pair_cli.files.wire import Announce, Change
+from pair_cli.wire import ProtocolError
 
 ROOTS = [bytes([number]) * 32 for number in range(4)]
 PATHS = ["a", "b", "d", "d/x", "d/y", "d/z/w"]
