@@ -1,1 +1,1 @@
-"""The audit: proves the scenarios by running them against mutants, peers with one thing broken."""
+"""The audit: proves the scenarios by running them against mutants, programs with a defect each."""

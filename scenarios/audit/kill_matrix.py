@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from scenarios.audit.mutant import Mutant
-from scenarios.audit.pairs import REAL_PEER, Judged, Pair, PairResult, judge
+from scenarios.audit.pairs import UNCHANGED, Judged, Pair, PairResult, judge
 from scenarios.family.ids import sort_key
 
 
@@ -20,7 +20,7 @@ class ScenarioProof:
 
     id: str
     name: str
-    real_peer: str  # why it fails with the real peer; empty if it passes
+    unchanged: str  # why it fails with unchanged programs; empty if it passes
     killed: Sequence[str]
     checks: Mapping[str, Sequence[str]]
     waits: Mapping[str, Sequence[str]]
@@ -86,7 +86,7 @@ def kill_matrix(
     others: list[Judged] = []
     for outcome in outcomes:
         pair = outcome.pair
-        if pair.mutant == REAL_PEER:
+        if pair.mutant == UNCHANGED:
             real[pair.scenario] = outcome
             continue
         intended = meant.get(pair, ())
@@ -137,9 +137,9 @@ def told(judged: Judged) -> str:
 
 def _problems(matrix: KillMatrix) -> list[str]:
     problems = [
-        f"{one.id} fails with the real peer, so nothing is proven there: {one.real_peer}"
+        f"{one.id} fails with unchanged programs, so nothing is proven there: {one.unchanged}"
         for one in matrix.scenarios
-        if one.real_peer
+        if one.unchanged
     ]
     problems += [
         f"{one.outcome.pair}: {one.verdict}: {told(one)}"

@@ -6,14 +6,14 @@ from typing import Literal
 
 # A crashing mutant turns these red in any scenario.
 CRASH_CHECKS = ("always: no traceback on stderr", "always: right exit code")
-REAL_PEER = "real-peer"
+UNCHANGED = "unchanged"  # the name of no mutant: the programs as they are
 
 MutantStatus = Literal["killed", "killed-otherwise", "crashed", "survived", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A mutant's name (or REAL_PEER) and a scenario's ID."""
+    """A mutant's name (or UNCHANGED) and a scenario's ID."""
 
     mutant: str
     scenario: str

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.audit.mutant import Mutant, mutants_of, program_of
-from scenarios.audit.pairs import CRASH_CHECKS, REAL_PEER, Pair, PairResult
+from scenarios.audit.pairs import CRASH_CHECKS, UNCHANGED, Pair, PairResult
 from scenarios.core.scenario import ScenarioInfo, info_of
 from scenarios.family.discovery import every_family
 from scenarios.running.items import Variant, session_of, variant_of, variants_key
@@ -101,8 +101,8 @@ def _pair_of(item: pytest.Item) -> Pair:
 
 
 def _variant(config: pytest.Config, pair: Pair) -> Variant:
-    if pair.mutant == REAL_PEER:
-        return Variant(REAL_PEER, {})
+    if pair.mutant == UNCHANGED:
+        return Variant(UNCHANGED, {})
     mutant = config.stash[_mutants][pair.scenario[:1]][pair.mutant]
     program = program_of(mutant)
     command = program.command(_folder(config) / PROGRAMS / mutant.letter / mutant.name)

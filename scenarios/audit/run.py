@@ -19,7 +19,7 @@ from scenarios.audit.mutant import (
     program_of,
 )
 from scenarios.audit.page import page
-from scenarios.audit.pairs import REAL_PEER, Pair, PairResult, judge
+from scenarios.audit.pairs import UNCHANGED, Pair, PairResult, judge
 from scenarios.audit.plugin import PROGRAMS, save_pairs
 from scenarios.core.label import own_label
 from scenarios.core.sweep import of_run, sweep
@@ -79,8 +79,8 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
     folder = new_run_folder(request.root / "runs", "audit", latest="latest-audit")
     began = time.monotonic()
     print(
-        f"{len(mutants)} mutants and the real peer under {len(chosen)} scenarios: {len(pairs)} "
-        f"pairs, {request.jobs} at once, into {shown_path(folder)}",
+        f"{len(mutants)} mutants and the unchanged programs under {len(chosen)} scenarios: "
+        f"{len(pairs)} pairs, {request.jobs} at once, into {shown_path(folder)}",
         flush=True,
     )
     for (letter, packages), of_program in _by_program(mutants).items():
@@ -165,8 +165,8 @@ def select(
 
 
 def pairs_of(mutants: Sequence[Mutant], chosen: Mapping[str, Found], *, full: bool) -> list[Pair]:
-    """Return the pairs to run: the intended ones or all, and the real peer with each scenario."""
-    return [Pair(REAL_PEER, scenario) for scenario in chosen] + [
+    """Return the pairs to run: the intended ones or all, and one per scenario without a mutant."""
+    return [Pair(UNCHANGED, scenario) for scenario in chosen] + [
         pair for mutant in mutants for pair in _pairs_of_mutant(mutant, chosen, full=full)
     ]
 
@@ -239,7 +239,7 @@ class Progress:
 
     def _show(self, outcome: PairResult) -> None:
         pair = outcome.pair
-        if pair.mutant == REAL_PEER:
+        if pair.mutant == UNCHANGED:
             if outcome.failure:
                 self._line(outcome, "failed", "red", outcome.failure)
             return

@@ -1,4 +1,4 @@
-"""`audit`: run the scenarios against broken peers."""
+"""`audit`: run the scenarios against broken programs."""
 
 import argparse
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from scenarios.family import discovery
 from scenarios.family.family import Family
 
 _ABOUT = """\
-Prove the scenarios: run them against mutants, peers with exactly one behaviour broken. Each mutant
-names the scenarios and the checks that must notice it (`mutants/` of its family), and only these
-pairs run: all of them, or those of the given scenarios and mutants. Every node is a process.
+Prove the scenarios: run them against mutants, programs with exactly one behaviour broken. Each
+mutant names the scenarios and the checks that must notice it (`mutants/` of its family), and only
+these pairs run: all of them, or those of the given scenarios and mutants. Every node is a process.
 
 The run's folder, to which runs/latest-audit points, gets kill-matrix.json and kill-matrix.html:
 which check killed which mutant, which mutants survived, and which checks never turned red."""
@@ -30,7 +30,7 @@ exit codes:
 
 def add_parser(add: AddParser) -> None:
     """Add the command's options."""
-    audit = add("audit", "run the scenarios against broken peers", _ABOUT, _EXIT_CODES)
+    audit = add("audit", "run the scenarios against broken programs", _ABOUT, _EXIT_CODES)
     add_ids(audit)
     audit.add_argument(
         "--mutant",

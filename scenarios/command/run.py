@@ -83,8 +83,8 @@ def add_parser(add: AddParser) -> None:
     )  # fmt: skip
     run.add_argument(
         "--full-length", action="store_true",
-        help="run the scenarios of the tunnel, and F28, F36 and F37, for as long, and with as many "
-        "bytes or files, as their specification says; otherwise a tenth",
+        help="for as long, and with as many bytes or files, as specified, also in those scenarios "
+        "that otherwise take and move about a tenth of it",
     )  # fmt: skip
     run.add_argument(
         "--until-fail", action="store_true",

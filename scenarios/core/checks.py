@@ -67,7 +67,7 @@ class Checks:
             self.same_tree(what, tree(got, ignore), tree(want, ignore))
 
     def given(self, what: str, condition: object, detail: str = "") -> None:
-        """Check a precondition of the scenario: no peer can break it, so no mutant has to."""
+        """Check a precondition, which no node can break: it needs no mutant."""
         found = "" if condition else detail or f"it does not hold (got {condition!r})"
         self._scene.judged(self._result(what, "given", found))
 

@@ -115,7 +115,7 @@ class Summary:
     evidence: str
     reason: str
     again: str
-    peers: int
+    nodes: int
     failure: Failure | None
 
 

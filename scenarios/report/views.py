@@ -126,7 +126,7 @@ def run_view(
                 evidence=result.evidence,
                 reason=result.reason,
                 again=again(result),
-                peers=len(view.lanes),
+                nodes=len(view.lanes),
                 failure=view.failure,
             )
             for key, result, view in zip(keys, results.scenarios, thinned, strict=True)
@@ -161,7 +161,7 @@ def thin(view: ScenarioView, budget: int) -> ScenarioView:
 
 
 def _stopped(failure: Failure, checks: Sequence[Record]) -> float | None:
-    """Return when the failure ended the scenario; later lines say nothing about the peers."""
+    """Return when the failure ended the scenario; later lines say nothing about the nodes."""
     if failure.kind == "error":
         return failure.at
     # Always-on checks run at the end.

@@ -60,7 +60,7 @@ class RunInfo:
     seed: int
     versions: Mapping[str, str]
     started: float = field(default_factory=time.time)
-    peer: str = ""  # the option that names a foreign peer, if one is under test
+    peer: str = ""  # the options that name foreign programs, if any are under test
     command: str = ""  # the command line
     commit: str = ""  # of this project; empty if git cannot tell
     dirty: bool = False  # whether files differed from that commit
@@ -69,7 +69,7 @@ class RunInfo:
 
     @property
     def on(self) -> str:
-        """The backend and the foreign peer, if any, on which durations depend."""
+        """The backend and the foreign programs, if any, on which durations depend."""
         return f"{self.backend} {self.peer}".rstrip()
 
 
@@ -139,7 +139,9 @@ def counts(rows: Sequence[ScenarioResult]) -> str:
 
 def under_test(run: RunInfo) -> str:
     """Describe which program was tested, at which commit, by which command."""
-    program = run.peer or f"this project's peer, version {run.versions.get('project', 'unknown')}"
+    program = (
+        run.peer or f"this project's programs, version {run.versions.get('project', 'unknown')}"
+    )
     changed = ", with changes that are not committed" if run.dirty else ""
     commit = f"{run.commit[:12]}{changed}" if run.commit else "an unknown commit"
     by = f", by `{run.command}`" if run.command else ""
@@ -220,7 +222,7 @@ def read_results(run: Path) -> RunResults:
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON file atomically, so that a reader never sees a partial one."""
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    # Peers' texts may have lone surrogates, which become \\udcxx, their JSON form.
+    # Nodes' texts may have lone surrogates, which become \\udcxx, their JSON form.
     replace_file(path, text.encode(errors="backslashreplace"))
 
 

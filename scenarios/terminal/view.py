@@ -134,13 +134,13 @@ def _running_rows(running: Sequence[Underway], now: float) -> Table:
         table.add_column(justify=justify, ratio=ratio, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type]
     table.add_column(ratio=3, no_wrap=True, overflow="ellipsis")
     for each in running:
-        peers = len(each.alive)
+        nodes = len(each.alive)
         step = f"{each.step}: " if each.step and each.step != each.doing else ""
         table.add_row(
             each.id,
             each.name,
             f"{now - each.began:.0f} s",
-            f"{peers} peer{'' if peers == 1 else 's'} {_moving(each)}",
+            f"{nodes} node{'' if nodes == 1 else 's'} {_moving(each)}",
             printable(f"{step}{each.doing}"),
         )
     return table

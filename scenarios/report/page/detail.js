@@ -49,7 +49,7 @@ function otherSides(view, line) {
   const others = named.length ? named : view.lanes.filter((lane) => lane !== line.lane);
   const found = others.slice(0, 6).map((lane) => counterpart(lane, line)).filter(Boolean);
   return [
-    h("h3", {}, named.length ? "The other side, about then" : "The other peers, about then"),
+    h("h3", {}, named.length ? "The other side, about then" : "The other nodes, about then"),
     found.length ? h("ul", { class: "lines" }, found.map((other) => h("li", {}, lineButton(view, other, line)))) :
       h("p", { class: "quiet" }, "Nobody else said anything."),
   ];
@@ -63,7 +63,7 @@ function lineButton(view, line, from) {
     h("span", {}, nameOf(line)), " ", h("code", {}, short(gist(line), 320)));
 }
 
-// Peers that a line speaks of, by id or by the address they are reached at.
+// Nodes that a line speaks of, by id or by the address they are reached at.
 function lanesNamedIn(view, line) {
   const found = new Set();
   for (const lane of view.lanes) {

@@ -74,7 +74,7 @@ function scenarioTable() {
       h("td", {}, badge(one.outcome)),
       h("td", { class: "number" }, seconds(one.duration_s, 1),
         h("span", { class: "meter", "aria-hidden": "true" }, h("span", { style: { width: `${100 * one.duration_s / longest}%` } }))),
-      h("td", { class: "number" }, String(one.peers)),
+      h("td", { class: "number" }, String(one.nodes)),
       h("td", {}, h("b", {}, one.name), h("br"),
         h("span", { class: "quiet" }, one.outcome === "failed" ? one.failure.expectation : one.evidence || one.reason)))));
   const choice = h("select", { id: "order", onchange: () => draw(choice.value) },
@@ -83,7 +83,7 @@ function scenarioTable() {
   return [
     h("p", {}, h("label", { for: "order" }, "Order by "), choice),
     h("table", { class: "scenarios" },
-      h("thead", {}, h("tr", {}, ["ID", "Outcome", "Took", "Peers", "Name, and what was seen"].map((word) => h("th", { scope: "col" }, word)))),
+      h("thead", {}, h("tr", {}, ["ID", "Outcome", "Took", "Nodes", "Name, and what was seen"].map((word) => h("th", { scope: "col" }, word)))),
       body),
   ];
 }

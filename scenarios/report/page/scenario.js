@@ -4,10 +4,10 @@ const ROWS_AT_ONCE = 300;
 
 function scenarioPage(key) {
   const view = viewOf(key), summary = view.summary;
-  const wanted = { peers: new Set(view.lanes.map((lane) => lane.label)), names: null, text: "" };
-  const accepts = (line) => wanted.peers.has(line.lane.label) && (!wanted.names || wanted.names.has(line.name)) &&
+  const wanted = { nodes: new Set(view.lanes.map((lane) => lane.label)), names: null, text: "" };
+  const accepts = (line) => wanted.nodes.has(line.lane.label) && (!wanted.names || wanted.names.has(line.name)) &&
     (!wanted.text || `${nameOf(line)} ${line.text}`.toLowerCase().includes(wanted.text));
-  const picture = timeline(view, { focus: summary.failure, accepts, peers: (label) => wanted.peers.has(label) });
+  const picture = timeline(view, { focus: summary.failure, accepts, nodes: (label) => wanted.nodes.has(label) });
   const table = lineTable(view, accepts);
   const changed = () => { picture.draw(); table.draw(); };
   return [
@@ -18,12 +18,12 @@ function scenarioPage(key) {
     !summary.failure && h("p", {}, command(summary.again)),
     view.notes.map((note) => h("p", { class: "note" }, note)),
     h("section", { "aria-labelledby": "timeline" }, h("h2", { id: "timeline" }, "Timeline"),
-      view.lanes.length ? [filters(view, wanted, changed), picture.element] : h("p", { class: "quiet" }, "No peer was started.")),
+      view.lanes.length ? [filters(view, wanted, changed), picture.element] : h("p", { class: "quiet" }, "No node was started.")),
     h("section", { "aria-labelledby": "downloads" }, h("h2", { id: "downloads" }, "Where each byte came from"),
       view.transfers.length ? view.transfers.map((transfer) => transferFigure(view, transfer)) : h("p", { class: "quiet" }, "Nothing was downloaded in this scenario.")),
     h("section", { "aria-labelledby": "expectations" }, h("h2", { id: "expectations" }, "Expectations"), expectationTable(view)),
-    h("section", { "aria-labelledby": "lines" }, h("h2", { id: "lines" }, "Lines of all peers"),
-      h("p", { class: "quiet" }, `${TIMES}; `, h("code", {}, "ts"), " in a line is its peer's own clock. The text leaves out what is the same in all lines; a click shows all."), table.element),
+    h("section", { "aria-labelledby": "lines" }, h("h2", { id: "lines" }, "Lines of all nodes"),
+      h("p", { class: "quiet" }, `${TIMES}; `, h("code", {}, "ts"), " in a line is its node's own clock. The text leaves out what is the same in all lines; a click shows all."), table.element),
   ];
 }
 
@@ -37,7 +37,7 @@ function failureCard(failure, view) {
     h("dl", {},
       row("Why", failure.cause),
       h("div", { class: "three" },
-        row("On peer", failure.node),
+        row("On node", failure.node),
         row("When", waited > 0.0005 ? `since ${seconds(failure.since)}, until ${seconds(failure.at)} (${brief(waited)})` : `at ${seconds(failure.at)}`),
         row("In the source", failure.where)),
       row("Wanted", failure.wanted && block(view, failure.wanted)),
@@ -86,7 +86,7 @@ function filters(view, wanted, changed) {
   const boxes = names.map((name, index) => h("input", { type: "checkbox", checked: true, id: `name-${index}`, onchange: () => { wanted.names = new Set(chosen()); changed(); } }));
   const all = (on) => h("button", { type: "button", class: "small", onclick: () => { for (const box of boxes) box.checked = on; wanted.names = on ? null : new Set(); changed(); } }, on ? "All" : "None");
   return h("div", { class: "filters", role: "group", "aria-label": "Filters of timeline and lines" },
-    view.lanes.map((lane) => h("label", {}, h("input", { type: "checkbox", checked: true, onchange: (event) => { wanted.peers[event.target.checked ? "add" : "delete"](lane.label); changed(); } }),
+    view.lanes.map((lane) => h("label", {}, h("input", { type: "checkbox", checked: true, onchange: (event) => { wanted.nodes[event.target.checked ? "add" : "delete"](lane.label); changed(); } }),
       h("span", { class: `swatch ${sourceClass(view, lane.label)}` }), lane.label)),
     h("details", { class: "menu" }, h("summary", {}, "Events and commands"), h("div", { class: "panel" }, h("p", {}, all(true), " ", all(false)),
       names.map((name, index) => h("label", {}, boxes[index], `${name} (${counts.get(name)})`)))),
@@ -103,7 +103,7 @@ function expectationTable(view) {
     h("td", {}, { wait: `waited ${brief(one.at - one.since)}`, always: "always", check: "check" }[one.kind] || one.kind),
     h("td", {}, one.node), h("td", {}, one.what, one.detail && !one.passed && block(view, one.detail),
       near && one.read && lineKept(view, one.read) && lineButton(view, lineKept(view, one.read)))));
-  const table = (list, near) => h("div", { class: "wide" }, h("table", { class: "expectations" }, h("thead", {}, h("tr", {}, ["Result", "At", "Kind", "Peer", "Expectation"].map(columnHead))), h("tbody", {}, rows(list, near))));
+  const table = (list, near) => h("div", { class: "wide" }, h("table", { class: "expectations" }, h("thead", {}, h("tr", {}, ["Result", "At", "Kind", "Node", "Expectation"].map(columnHead))), h("tbody", {}, rows(list, near))));
   return [failed.length > 0 && table(failed, true),
     h("details", {}, h("summary", {}, `All ${view.expectations.length}, in order`), table(view.expectations))];
 }
@@ -132,5 +132,5 @@ function lineTable(view, accepts) {
     if (from === view && rows.has(line)) rows.get(line).classList.add("selected");
   });
   draw();
-  return { draw, element: [h("div", { class: "wide" }, h("table", { class: "all" }, h("thead", {}, h("tr", {}, ["Time", "Peer", "Line", "Text"].map(columnHead))), body)), more] };
+  return { draw, element: [h("div", { class: "wide" }, h("table", { class: "all" }, h("thead", {}, h("tr", {}, ["Time", "Node", "Line", "Text"].map(columnHead))), body)), more] };
 }

@@ -1,4 +1,4 @@
-// One lane per peer over time: lines as marks, operations as bars, faults, waits, who talked to whom.
+// One lane per node over time: lines as marks, operations as bars, faults, waits, who talked to whom.
 
 const AXIS = 26, STORY = 88, BAR = 17, MARKS = 62, NEAR = 7, LABELS = 150;
 
@@ -17,7 +17,7 @@ const SHAPES = {
 const WEIGHT = ["progress", "reply", "event", "bytes", "command", "good", "stderr", "refusal", "other", "bad"];
 
 function timeline(view, options = {}) {
-  const state = { zoom: 1, marks: [], labels: [], active: null, accepts: options.accepts || (() => true), peers: options.peers || (() => true) };
+  const state = { zoom: 1, marks: [], labels: [], active: null, accepts: options.accepts || (() => true), nodes: options.nodes || (() => true) };
   const scroller = h("div", { class: "scroller" });
   const labels = h("div", { class: "labels", "aria-hidden": "true" });
   const element = h("div", { class: "timeline" },
@@ -47,7 +47,7 @@ function timeline(view, options = {}) {
   }
 
   function draw() {
-    const lanes = view.lanes.filter((lane) => state.peers(lane.label));
+    const lanes = view.lanes.filter((lane) => state.nodes(lane.label));
     width = Math.max(320, scroller.clientWidth || 900) * state.zoom;
     const { rows, height } = layout(lanes);
     element.querySelector(".frame").style.setProperty("min-height", `${height}px`);
@@ -55,7 +55,7 @@ function timeline(view, options = {}) {
     state.labels = [];
     const picture = svg("svg", {
       width, height, role: "listbox", tabindex: "0", class: "picture", onkeydown: keys,
-      "aria-label": `Timeline of ${plural(lanes.length, "peer")} over ${brief(span)}. Arrow keys move between lines, Enter shows one as JSON. The table of lines below has the same.`,
+      "aria-label": `Timeline of ${plural(lanes.length, "node")} over ${brief(span)}. Arrow keys move between lines, Enter shows one as JSON. The table of lines below has the same.`,
     }, patterns());
     const layer = {};
     for (const name of ["back", "waits", "bytes", "bars", "faults", "aftermath", "marks", "notes"]) picture.append(layer[name] = svg("g", { class: name }));
@@ -241,7 +241,7 @@ function timeline(view, options = {}) {
       const here = state.active, same = sorted.filter((one) => one.lane === here.lane).sort((a, b) => a.x - b.x);
       let next = event.key === "Home" ? same[0] : event.key === "End" ? same.at(-1) : step ? same[same.indexOf(here) + step] : null;
       if (lane) {
-        const order = view.lanes.filter((one) => state.peers(one.label)), other = order[order.indexOf(here.lane) + lane];
+        const order = view.lanes.filter((one) => state.nodes(one.label)), other = order[order.indexOf(here.lane) + lane];
         next = sorted.filter((one) => one.lane === other).sort((a, b) => Math.abs(a.x - here.x) - Math.abs(b.x - here.x))[0];
       }
       activate(next || here);

@@ -5,7 +5,7 @@ import pytest
 from scenarios.audit.kill_matrix import KillMatrix, kill_matrix
 from scenarios.audit.mutant import Mutant
 from scenarios.audit.page import page
-from scenarios.audit.pairs import REAL_PEER, MutantStatus, Pair, PairResult, judge
+from scenarios.audit.pairs import UNCHANGED, MutantStatus, Pair, PairResult, judge
 
 RAN = {"who served": "check", "size": "check", "finishes": "wait", "always: tidy": "always"}
 
@@ -52,7 +52,7 @@ def matrix(
     whole: bool = True,
 ) -> KillMatrix:
     mutants = [Mutant(name, "Breaks <it>.", (), {"S1": ("who served",)}) for name in ("one", "two")]
-    every = [real or outcome(REAL_PEER), *outcomes]
+    every = [real or outcome(UNCHANGED), *outcomes]
     return kill_matrix(mutants, {"S1": "First"}, every, whole=whole)
 
 
@@ -90,16 +90,16 @@ def test_only_a_kill_proves_anything() -> None:
     ]
 
 
-def test_a_scenario_that_fails_with_the_real_peer_proves_nothing() -> None:
-    lacking = matrix(outcome("one", "who served"), real=outcome(REAL_PEER, "size"))
+def test_a_scenario_that_fails_with_unchanged_programs_proves_nothing() -> None:
+    lacking = matrix(outcome("one", "who served"), real=outcome(UNCHANGED, "size"))
     assert (
-        "S1 fails with the real peer, so nothing is proven there: size: got <this>"
+        "S1 fails with unchanged programs, so nothing is proven there: size: got <this>"
         in lacking.problems
     )
 
 
 def test_what_cannot_be_run_here_is_no_failure() -> None:
-    skipped = [outcome(name, skipped="no small disk") for name in (REAL_PEER, "one", "two")]
+    skipped = [outcome(name, skipped="no small disk") for name in (UNCHANGED, "one", "two")]
     nothing_ran = [PairResult(one.pair, {}, {}, "", "", one.skipped, 0.0) for one in skipped]
     assert list(matrix(*nothing_ran[1:], real=nothing_ran[0]).problems) == []
     assert list(matrix().problems) == [
@@ -114,7 +114,7 @@ def test_what_nobody_expects_is_told_and_counts_for_nothing() -> None:
     names = {"S1": "First", "S2": "Second"}
     mutants = [Mutant("one", "Breaks it.", (), {"S1": ("who served",)})]
     every = [
-        outcome(REAL_PEER),
+        outcome(UNCHANGED),
         outcome("one", "who served"),
         outcome("one", "size", scenario="S2"),
     ]
@@ -139,8 +139,8 @@ def test_mutants_of_two_families_may_have_one_name() -> None:
         Mutant("one", "Breaks tunnels.", (), {"T1": ("size",)}),
     ]
     outcomes = [
-        outcome(REAL_PEER),
-        outcome(REAL_PEER, scenario="T1"),
+        outcome(UNCHANGED),
+        outcome(UNCHANGED, scenario="T1"),
         outcome("one", "who served"),
         outcome("one", scenario="T1"),
     ]

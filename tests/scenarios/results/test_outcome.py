@@ -66,8 +66,8 @@ def test_what_was_tested() -> None:
         command="python -m scenarios run S1",
     )  # fmt: skip
     said = (
-        "this project's peer, version 0.1.0; project at 0123456789ab, with changes that are not "
-        "committed, by `python -m scenarios run S1`"
+        "this project's programs, version 0.1.0; project at 0123456789ab, with changes that are "
+        "not committed, by `python -m scenarios run S1`"
     )
     assert under_test(ours) == said
     assert f"- run: {said}".replace("'", "&#x27;") in summary([ours])

@@ -57,7 +57,7 @@ def start(runner: Runner, terminal: Terminal, *options: str) -> "subprocess.Pope
 def test_a_terminal_sees_what_runs_and_then_only_what_it_came_to(runner: Runner, jobs: str) -> None:
     terminal = Terminal()
     process = start(runner, terminal, "S1", "S2", "S8", "-j", jobs)
-    terminal.read_until(r"S8 +Slow +\d+ s +1 peer +waits for alpha: never")
+    terminal.read_until(r"S8 +Slow +\d+ s +1 node +waits for alpha: never")
     shown = terminal.read_all()
     assert process.wait(40) == 1
     assert re.search(r"S1  \S*passed +\S* +\d\.\d s  Ping — 1 ping answered", shown)
