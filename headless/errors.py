@@ -2,7 +2,7 @@
 
 
 class CodedError(Exception):
-    """Base of errors with a code: that is kebab-case and for programs, the text is for people.
+    """Base of errors with a kebab-case code, for programs, and a text, for people.
 
     `errno` is the name of the system's error, such as ENOENT, where one fits.
     """

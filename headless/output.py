@@ -57,8 +57,8 @@ class Output:
     """Writes protocol lines to a descriptor, in order, in a thread of its own.
 
     While the reader is behind, an event about a state supersedes a waiting one about the same
-    state. All other lines are kept. Whoever emits events on behalf of other peers waits for
-    `caught_up` first, and reads nothing more from those peers until then: that is the backpressure.
+    state. All other lines are kept. Whoever emits events about what others send waits for
+    `caught_up` before reading more from them: that is the backpressure.
     """
 
     def __init__(self, descriptor: int) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 PAUSE = 7  # the pause is this many times the turn: at most an eighth of a core
 MAX_PAUSE_S = 2.0
-# So much of the pauses is free for who has asked for little: a download of thousands of small files
-# begins with one costly request after the other.
+# This much of the pauses is skipped at first, because even a small user begins with a burst: a
+# download of thousands of small files starts with one costly request after the other.
 CREDIT_S = 1.0
-BESIDE_S = 0.0005  # to read, decode and answer a request, which is outside its turn (measured)
+BESIDE_S = 0.0005  # what reading and answering a request takes outside its turn (measured)
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Turns:
                 finally:
                     now = loop.time()
                     price_s = min((now - began + BESIDE_S) * PAUSE, MAX_PAUSE_S)
-                    # Who waited with others pays once.
+                    # Those that shared a turn pay for it once, not each.
                     turn.paid_at = max(turn.paid_at, max(owed, now) + price_s)
         finally:
             turn.waiting -= 1

@@ -42,7 +42,6 @@ class StoredEntry:
     because tests need archives with hostile names too. `data` is the content, or, for content too
     large for memory, a function that yields it in pieces; then `size` must be the total in bytes.
     Raises ValueError when these do not match.
-    Raises ValueError where these do not fit together.
     """
 
     name: str

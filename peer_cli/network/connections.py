@@ -141,9 +141,10 @@ class Connections:
             task.cancel()
 
     def turn(self, session: Session, kind: str) -> contextlib.AbstractAsyncContextManager[None]:
-        """Ration libraries per address, and what may be one, before they are read.
+        """Return the turn for reading a message: libraries of one address are read one by one.
 
-        So of each address only one takes memory besides those that are kept.
+        So each address has at most one in memory besides those that are kept. A message of unknown
+        type may be a library, and waits too.
         """
         if kind not in ("library", ""):
             return contextlib.nullcontext()
@@ -151,7 +152,7 @@ class Connections:
 
     @contextlib.asynccontextmanager
     async def _library_turn(self, ip: str) -> AsyncIterator[None]:
-        """Hold the turn of an address, which others of it wait for, no longer than one may take."""
+        """Hold an address's turn; a time limit keeps one session from blocking the rest."""
         async with self._library_turns.turn(ip), asyncio.timeout(LIBRARY_TIMEOUT_S):
             yield
 

@@ -40,7 +40,7 @@ class SessionHandler(Protocol):
     """The callbacks of a session, always on the event loop."""
 
     def turn(self, session: "Session", kind: str) -> AbstractAsyncContextManager[None]:
-        """Return the turn in which a message whose type this is is read and taken."""
+        """Return the context in which a message of type `kind` is read and handled."""
         ...
 
     def on_library(self, session: "Session", games: list[wire.Game]) -> None:

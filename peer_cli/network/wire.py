@@ -24,7 +24,7 @@ from network.frames import (
 )
 from network.handshake import HandshakeMessage, Hello, Proof, Refused, read_handshake_message
 
-# Of the frames and the handshake, what the users of these messages need with them.
+# Exported too: the parts of frames and handshake that users of these messages need.
 __all__ = [
     "MAX_FRAME",
     "HandshakeMessage",
@@ -255,7 +255,7 @@ async def read_rest(
     manifest_due: Callable[[], bool] = lambda: True,
     heard: Callable[[], None] = lambda: None,
 ) -> SessionMessage | None:
-    """Read the message that begins so; None for an unrequested manifest.
+    """Read the rest of the message that `head` begins; None for an unrequested manifest.
 
     Calls `heard` as bytes arrive. Raises WireError, or EOFError at the end.
     """

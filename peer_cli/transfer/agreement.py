@@ -20,8 +20,8 @@ from peer_cli.transfer.manifest import Manifest, ManifestError, check_manifest
 
 # A source that is hashing reports twice a second, however short the stall timeout is.
 HASHING_PATIENCE_S = 3.0
-# Files written less than 2 s before are hashed again for the manifest. Hashing news do not count
-# then, so the manifest may take this many times what the digest took.
+# Files written less than 2 s before are hashed again for the manifest. Reports of hashing do not
+# extend that wait, so the manifest may take this many times as long as the digest.
 AGAIN = 2.0
 
 

@@ -65,9 +65,9 @@ class Claims:
             return piece
 
     def claim_small(self, most: int) -> list[Piece]:
-        """Return what to receive next, as many whole pieces as have together `most` bytes or less.
+        """Return the next whole pieces that fit into `most` bytes, at most `SMALL_PIECES`.
 
-        None if the next piece is larger, and at most `SMALL_PIECES`.
+        None if the very next piece is larger.
         """
         claimed: list[Piece] = []
         with self._lock:

@@ -1,8 +1,7 @@
 """Receives pieces of a download from one source, in one thread; verifies them in another.
 
 Large blocks are spliced into their file and read back while they are hot (verify.py). Small pieces
-are many, and what each of them costs would be most of the time: they are received together, and
-written once they are verified.
+are received many at once, because the cost per piece would dominate, and written once verified.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Sends ranges of a game's files, in one thread.
 
-Large ranges go from the file to the socket within the kernel. Small ones are many, and each send
-would cost both sides: they are read, and sent together.
+Large ranges go from the file to the socket within the kernel. Small ones are read and sent many at
+once, because each send costs both sides.
 """
 
 import contextlib

@@ -37,7 +37,7 @@ def add_parser(add: AddParser) -> None:
 
 
 def carry_out(options: argparse.Namespace, families: Iterable[Family], _root: Path) -> int:
-    """Run the session; return the exit code. Raises UsageError."""
+    """Run the node until it ends; return the exit code. Raises UsageError."""
     from scenarios.live.node import run_live  # only this command needs rich and readline
 
     family, kind = _chosen(options.kind, options.name, families)

@@ -255,7 +255,7 @@ class Session:
 
 
 def cause_of(error: BaseException) -> Cause:
-    """Return the name of the failed check or wait, or the first line of the error."""
+    """Return the cause that an error itself tells of."""
     match error:
         case CheckFailed():
             return error.cause

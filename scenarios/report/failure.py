@@ -31,7 +31,7 @@ def failure_of(text: str, records: Sequence[Record], nodes: Sequence[NodeLines])
 
 
 def flush(text: str) -> str:
-    """Findings stand below each other: none is a part of the one above it."""
+    """Remove the indentation of findings, which would make them look nested."""
     first, _, rest = text.strip("\n").partition("\n")
     return "\n".join([first.lstrip(), *textwrap.dedent(rest).splitlines()])
 

@@ -87,12 +87,12 @@ class NodeSpec:
     ``mounts`` need only list mounts that are not in ``arguments``. The node is ready after
     ``ready_event``; with None the start does not wait. ``expected_exit`` is the exit code that the
     always-on check expects unless the node was killed; if it is not 0, the node may exit unasked.
-    A node with ``ends_first`` needs the others: it has ended before they are asked to.
+    A node with ``ends_first`` needs the others, so it has to end before they are asked to.
     ``hosts`` are host names that only this node knows, with their IP addresses. ``fuse`` lets it
-    mount FUSE file systems (`/dev/fuse`), which nobody else sees and which are
-    gone with it; if ``shows_mounts``, those of a process are the whole machine's. With
-    ``link_local`` it also has a link-local IPv6 address, a container only some seconds after the
-    start. ``captured`` are its packets, whole (``Session.captured``).
+    mount FUSE file systems (`/dev/fuse`), which nobody else sees and which are gone with it; with
+    ``shows_mounts`` those of a process are visible on the whole machine. With ``link_local`` it
+    also has a link-local IPv6 address, a container only some seconds after the start. With
+    ``captured`` its packets are recorded whole (``Session.captured``).
     """
 
     name: str

@@ -41,7 +41,7 @@ READ_SIZE = 256 * 1024
 STREAMS_END_S = 5.0
 # As in a container, a node run by root has no capabilities, so file permissions bind it.
 WITHOUT_POWERS = ("--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
-# But for what it needs to mount, in a mount namespace that ends with it.
+# One that may mount keeps the capability for it, in a mount namespace that ends with it.
 WITH_MOUNTS = ("--bounding-set=-all,+sys_admin", *WITHOUT_POWERS[1:])
 APART = ("--mount", "--propagation", "private")
 # Lays a hosts file with the text $1 over the machine's, and runs the rest.

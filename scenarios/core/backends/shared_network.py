@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NAME = "peer-cli-live"
 LIVE = ROOT / ".cache" / "live"
-# It outlives the session that created it, so it has no label by which it could be swept.
+# It outlives the node that created it, so it has no label by which it could be swept.
 _NOBODYS = RunLabel("live", "shared", 0, "-")
 
 
@@ -32,7 +32,7 @@ class LiveDockerBackend(DockerBackend):
     """
 
     def close(self) -> None:
-        """Remove this session's containers, and the network if no other session uses it."""
+        """Remove this runner's containers, and the network if no other live node uses it."""
         with self._lock:
             self._network = ""
         super().close()
@@ -51,8 +51,8 @@ class LiveDockerBackend(DockerBackend):
 def remove_unused_network() -> list[str]:
     """Remove the shared network unless a container is in it; return what was removed.
 
-    Without an engine there is nothing to remove. Waits for a session that is starting, which has
-    created the network, but no container yet.
+    Without an engine there is nothing to remove. Waits for a live node that is starting,
+    since it may have created the network, but no container yet.
     """
     try:
         client = open_client()
@@ -72,7 +72,7 @@ def remove_unused_network() -> list[str]:
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """Hold the lock under which a session leases its address and starts its node."""
+    """Hold the lock under which a live node leases its address and starts."""
     LIVE.mkdir(parents=True, exist_ok=True)
     with exclusive(LIVE / "start-lock"):
         yield
