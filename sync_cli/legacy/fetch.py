@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+from headless.errors import CodedError
 from network.errors import plain
 from network.limits import RateLimiter
 from sync_cli.legacy import wire
@@ -14,12 +15,8 @@ from sync_cli.legacy.stream import SLICE_BYTES, StalledError, Stream, connect
 HEADER_TIMEOUT_S = 30.0  # a peer sends its header a byte at a time if it likes
 
 
-class FetchFailedError(Exception):
-    """The file did not arrive; `code` is kebab-case."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
+class FetchFailedError(CodedError):
+    """The file did not arrive; the text says why."""
 
 
 class Fetched(NamedTuple):

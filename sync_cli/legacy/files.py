@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
+from headless.errors import CodedError
 from store.deletion import delete_tree
 from store.durable import sync_folder
 from sync_cli.legacy.wire import CODE_SUFFIXES, RESERVED_NAME, is_exchanged
@@ -22,12 +23,8 @@ class LocalFiles(NamedTuple):
     left_out: list[str]
 
 
-class CannotStoreError(Exception):
-    """A fetched file cannot take its place; `code` is kebab-case."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
+class CannotStoreError(CodedError):
+    """A fetched file cannot take its place; the text says why."""
 
 
 def local_files(folder: Path) -> LocalFiles:
