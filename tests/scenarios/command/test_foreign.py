@@ -1,4 +1,4 @@
-"""A foreign peer under the scenarios: how it is named, and on what it runs."""
+"""Foreign programs on the command line: how they are named, and on what they run."""
 
 import sys
 from pathlib import Path
