@@ -252,8 +252,8 @@ def edited(side: Side) -> float:
 @contextmanager
 def started(folder: Path) -> Iterator[Sync]:
     """Yield what starts trackers and peers as processes; end them afterwards."""
-    with processes(folder, FAMILY) as session:
-        yield Sync(session, folder / "work", SYNC_PROGRAM.program(), full_length=False)
+    with processes(folder, FAMILY) as trial:
+        yield Sync(trial, folder / "work", SYNC_PROGRAM.program(), full_length=False)
 
 
 def fetches(window: Window) -> list[float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.label import own_label
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.families.lan_spread.family import FAMILY as LAN
 from scenarios.families.lan_spread.lan import Lan
 from scenarios.family.family import Family
@@ -41,19 +41,19 @@ def add_out(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 @contextmanager
-def processes(folder: Path, family: Family) -> Iterator[Session]:
+def processes(folder: Path, family: Family) -> Iterator[Trial]:
     """Yield what starts nodes of a family as processes; end them afterwards."""
     with (
         closing(ProcessBackend(own_label("benchmark"))) as backend,
-        Session(backend, folder / "log", words=family.words) as session,
+        Trial(backend, folder / "log", words=family.words) as trial,
     ):
-        yield session
+        yield trial
 
 
 @contextmanager
 def lan(folder: Path) -> Iterator[Lan]:
     """Yield a LAN whose peers are processes with games below ``folder``; end them afterwards."""
-    with processes(folder, LAN) as session, closing(Lan(session, folder)) as made:
+    with processes(folder, LAN) as trial, closing(Lan(trial, folder)) as made:
         yield made
 
 

@@ -125,9 +125,9 @@ def measure_far(folder: Path, mib: int, rounds: int, found: Found) -> None:
 @contextmanager
 def started(folder: Path) -> Iterator[tuple[Pair, bool]]:
     """Yield a pair that has yet to be started, and whether it may mount; end it afterwards."""
-    with processes(folder, FAMILY) as session:
-        mounts = Capability.FUSE in session.backend.capabilities
-        yield Pair(session, PAIR_PROGRAM.program(), folder / "work"), mounts
+    with processes(folder, FAMILY) as trial:
+        mounts = Capability.FUSE in trial.backend.capabilities
+        yield Pair(trial, PAIR_PROGRAM.program(), folder / "work"), mounts
 
 
 def shared(pair: Pair, mib: int) -> Path:

@@ -47,7 +47,7 @@ from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.errors import CommandFailed
 from scenarios.core.label import own_label
 from scenarios.core.node import Node
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.families.lan_spread import fixtures
 from scenarios.families.lan_spread.games import (
     File,
@@ -168,9 +168,9 @@ def hosts(backend: str, folder: Path, content: Sequence[Thing]) -> Iterator[list
         specs.append(NodeSpec(name, program, arguments, ready_event="ready"))
     with (
         closing(backend_of(backend)) as chosen,
-        Session(chosen, folder / "log") as session,
+        Trial(chosen, folder / "log") as trial,
     ):
-        yield session.start(*specs)
+        yield trial.start(*specs)
 
 
 def backend_of(name: str) -> Backend:

@@ -11,7 +11,7 @@ from scenarios.audit.mutant import Mutant, mutants_of, program_of
 from scenarios.audit.pairs import CRASH_CHECKS, UNCHANGED, Pair, PairResult
 from scenarios.core.scenario import ScenarioInfo, info_of
 from scenarios.family.discovery import every_family
-from scenarios.running.items import Variant, session_of, variant_of, variants_key
+from scenarios.running.items import Variant, trial_of, variant_of, variants_key
 
 PAIRS = "pairs.json"
 PROGRAMS = "programs"
@@ -68,9 +68,9 @@ def pytest_runtest_makereport(
 def _outcome(
     item: pytest.Item, errors: list[BaseException], skipped: str, duration_s: float
 ) -> PairResult:
-    session = session_of(item)
-    checks = session.scene.checks if session else []
-    trouble = session.scene.trouble if session else None
+    trial = trial_of(item)
+    checks = trial.scene.checks if trial else []
+    trouble = trial.scene.trouble if trial else None
     red: dict[str, str] = {}
     for check in checks:
         if not check.passed:

@@ -55,7 +55,7 @@ class PendingReply:
 
 
 class Node:
-    """A node from its start to its end. A restart makes another Node (``Session.restart``)."""
+    """A node from its start to its end. A restart makes another Node (``Trial.restart``)."""
 
     def __init__(self, spec: NodeSpec, label: str, log: NodeLog, faults: Faults) -> None:
         self.spec = spec
@@ -99,7 +99,7 @@ class Node:
             )
 
     def attach(self, handle: Handle) -> None:
-        """Set the backend's handle (called once, by the session)."""
+        """Set the backend's handle (called once, by the trial)."""
         self._handle = handle
 
     # State.
@@ -284,7 +284,7 @@ class Node:
             self._started.kill()
 
     def remove(self) -> None:
-        """Remove it completely (called by the session). Idempotent."""
+        """Remove it completely (called by the trial). Idempotent."""
         self._ending = self._ending or "removed"
         if self._handle is not None:
             self._handle.remove()

@@ -9,8 +9,8 @@ import pytest
 from scenarios.core.backends.base import Backend, BackendLacks
 from scenarios.core.scenario import ScenarioInfo, info_of
 from scenarios.core.scene import Clock
-from scenarios.core.session import Session
 from scenarios.core.timeouts import Timeouts
+from scenarios.core.trial import Trial
 from scenarios.family.discovery import family_of_module
 from scenarios.family.family import Family, UnderTest
 from scenarios.family.family import under_test as make_under_test
@@ -38,7 +38,7 @@ folder_key = pytest.StashKey[Path]()
 # Set by the audit's plugin, to run each scenario only with its variants.
 variants_key = pytest.StashKey[Callable[[ScenarioInfo], list[Variant]]]()
 # Stored with an item.
-session_key = pytest.StashKey[Session]()
+trial_key = pytest.StashKey[Trial]()
 repetition_key = pytest.StashKey[int]()
 variant_key = pytest.StashKey[Variant]()
 
@@ -72,9 +72,9 @@ def variant_of(item: pytest.Item) -> Variant | None:
     return item.stash.get(variant_key, None)
 
 
-def session_of(item: pytest.Item) -> Session | None:
-    """Return the session of a scenario that has run, or None if it never started one."""
-    return item.stash.get(session_key, None)
+def trial_of(item: pytest.Item) -> Trial | None:
+    """Return the trial of a scenario that has run, or None if it never started one."""
+    return item.stash.get(trial_key, None)
 
 
 def item_folder(item: pytest.Item) -> Path:
@@ -185,21 +185,21 @@ def work_folder(scenario_folder: Path) -> Path:
 
 
 @pytest.fixture
-def session(
+def trial(
     request: pytest.FixtureRequest,
     backend: Backend,
     scenario_folder: Path,
     timeouts: Timeouts,
     run_settings: RunSettings,
     family: Family,
-) -> Iterator[Session]:
-    """The session of this scenario; it is finished and judged around the call."""
+) -> Iterator[Trial]:
+    """The trial of this scenario; it is finished and judged around the call."""
     info = marked(request.node)
     missing = sorted(need.value for need in info.needs - backend.capabilities)
     if missing:
         raise BackendLacks(f"the backend {backend.name} has no {' and no '.join(missing)} here")
     variant = variant_of(request.node)
-    made = Session(
+    made = Trial(
         backend,
         scenario_folder,
         timeouts=Timeouts(timeouts.factor * variant.hurry) if variant else timeouts,
@@ -208,6 +208,6 @@ def session(
         pcap=run_settings.pcap,
         words=family.words,
     )
-    request.node.stash[session_key] = made
+    request.node.stash[trial_key] = made
     yield made
     made.remove()  # if the call was never reached; otherwise nothing is left to do

@@ -22,7 +22,7 @@ from scenarios.core.errors import Cause, UnsupportedCommand
 from scenarios.core.printable import printable, printable_lines
 from scenarios.core.scenario import info_of
 from scenarios.core.scene import Clock, FailureRecord
-from scenarios.core.session import cause_of
+from scenarios.core.trial import cause_of
 from scenarios.family.ids import UnknownScenarioError, select_ids
 from scenarios.results.keeping import WORK, link_copies, size_on_disk
 from scenarios.results.results import Outcome, ScenarioResult
@@ -35,8 +35,8 @@ from scenarios.running.items import (
     marked,
     repetition_key,
     scenario_items,
-    session_of,
     settings_key,
+    trial_of,
     variant_of,
 )
 from scenarios.running.plain import TOLD_WORKERS, PlainRun
@@ -145,11 +145,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Finish the session if the scenario passed; record the picture and clean up if it failed.
+    """Finish the trial if the scenario passed; record the picture and clean up if it failed.
 
     This is part of the call, so that findings at the end fail the scenario.
     """
-    running = session_of(pyfuncitem)
+    running = trial_of(pyfuncitem)
     if running is None:
         return (yield)
     with running:
@@ -218,18 +218,18 @@ def pytest_runtest_makereport(
 
 def _cause_of_failure(item: pytest.Item, error: BaseException) -> Cause:
     """Return the cause of a scenario's failure."""
-    session = session_of(item)
-    if session is None:
+    trial = trial_of(item)
+    if trial is None:
         return cause_of(error)
     if isinstance(error, pytest.fail.Exception):  # only pytest-timeout raises this
-        return session.scene.timeout_cause()
-    return session.cause_of(error)
+        return trial.scene.timeout_cause()
+    return trial.cause_of(error)
 
 
 def _result_of(item: pytest.Item, verdict: Verdict) -> ScenarioResult:
     """Return the result of a finished scenario."""
     info = marked(item)
-    judged = session_of(item)
+    judged = trial_of(item)
     return ScenarioResult(
         id=info.id,
         name=info.name,

@@ -8,8 +8,8 @@ from pathlib import Path
 from scenarios.core.backends.base import Backend, BackendError
 from scenarios.core.errors import NodeGone, WaitFailed
 from scenarios.core.log import describe_end
-from scenarios.core.session import Session
 from scenarios.core.timeouts import Timeouts
+from scenarios.core.trial import Trial
 from scenarios.family.family import Family, Foreign, as_options, under_test
 from scenarios.family.live import LiveNode, LivePlace
 from scenarios.running.settings import RunSettings
@@ -46,22 +46,22 @@ def _try(
     place = LivePlace("tried", folder, f"{address}:0")
     ready_event = live.ready_event or family.words.ready_event
     spec = replace(live.prepare(place, program).spec, address=address, ready_event=ready_event)
-    session = Session(backend, folder, timeouts=Timeouts(settings.timeout_factor))
+    trial = Trial(backend, folder, timeouts=Timeouts(settings.timeout_factor))
     try:
-        session.start(spec)
+        trial.start(spec)
     except (BackendError, WaitFailed, NodeGone) as error:
         raise BackendError(
-            _complaint(session, as_options(foreign), error, spec.ready_event)
+            _complaint(trial, as_options(foreign), error, spec.ready_event)
         ) from error
     finally:
-        session.remove()
+        trial.remove()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _complaint(session: Session, option: str, error: Exception, ready_event: str | None) -> str:
+def _complaint(trial: Trial, option: str, error: Exception, ready_event: str | None) -> str:
     if isinstance(error, BackendError):
         return f"{option} cannot be tested: {error}"
-    log = session.nodes[0].log
+    log = trial.nodes[0].log
     ending = f"it {describe_end(log.ended)}" if log.ended else "it still runs"
     lines = [line.text for line in log.lines() if line.stream != "in"][:FIRST_LINES]
     said = "\n".join(f"  {line}" for line in lines) or "  nothing"

@@ -92,7 +92,7 @@ class NodeSpec:
     mount FUSE file systems (`/dev/fuse`), which nobody else sees and which are gone with it; with
     ``shows_mounts`` those of a process are visible on the whole machine. With ``link_local`` it
     also has a link-local IPv6 address, a container only some seconds after the start. With
-    ``captured`` its packets are recorded whole (``Session.captured``).
+    ``captured`` its packets are recorded whole (``Trial.captured``).
     """
 
     name: str

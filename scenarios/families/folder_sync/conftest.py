@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.families.folder_sync.programs import SYNC_PROGRAM
 from scenarios.families.folder_sync.sync import Sync
 from scenarios.family.family import UnderTest
 
 
 @pytest.fixture
-def sync(session: Session, work_folder: Path, under_test: UnderTest, full_length: bool) -> Sync:
+def sync(trial: Trial, work_folder: Path, under_test: UnderTest, full_length: bool) -> Sync:
     """Trackers and peers, of which none is started yet."""
-    return Sync(session, work_folder, under_test.programs[SYNC_PROGRAM.name], full_length)
+    return Sync(trial, work_folder, under_test.programs[SYNC_PROGRAM.name], full_length)

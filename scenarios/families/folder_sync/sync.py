@@ -8,8 +8,8 @@ from pathlib import Path
 
 from scenarios.core.backends.base import Argument, Mount, OwnAddress, Placed, Program
 from scenarios.core.node import Node
-from scenarios.core.session import Session
 from scenarios.core.timeouts import EVENT_S
+from scenarios.core.trial import Trial
 from scenarios.families.folder_sync import folders
 from scenarios.families.folder_sync.folders import State, differences, without_times
 from scenarios.families.folder_sync.peers import IN_STEP_S, Peer, Tracker
@@ -36,19 +36,19 @@ MAY_BE_BESIDE = ("elsewhere", "away")
 class Sync:
     """Starts trackers and peers, and compares their folders."""
 
-    def __init__(self, session: Session, work: Path, program: Program, full_length: bool) -> None:
-        self.check = session.check
-        self.faults = session.faults
-        self.step = session.step
-        self.evidence = session.evidence
-        self.scene = session.scene
-        self.session = session
+    def __init__(self, trial: Trial, work: Path, program: Program, full_length: bool) -> None:
+        self.check = trial.check
+        self.faults = trial.faults
+        self.step = trial.step
+        self.evidence = trial.evidence
+        self.scene = trial.scene
+        self.trial = trial
         self.work = work
         self.full_length = full_length  # as many files as specified, not fewer
         self.peers: list[Peer] = []  # a restarted one counts once per run
         self._program = program
-        session.add_always("nothing beside the folders", self._nothing_beside)
-        session.add_always("no unfinished files left", self._no_debris, while_running=True)
+        trial.add_always("nothing beside the folders", self._nothing_beside)
+        trial.add_always("no unfinished files left", self._no_debris, while_running=True)
 
     # Starting.
 
@@ -58,7 +58,7 @@ class Sync:
         state.mkdir(parents=True)
         mount = Mount(state, writable=True)
         spec = tracker_node(self._program, name, mount, OwnAddress(suffix=":0"), flags)
-        return Tracker(self.session.start(spec)[0])
+        return Tracker(self.trial.start(spec)[0])
 
     def start(
         self,
@@ -69,7 +69,7 @@ class Sync:
         """Start peers at once; returns when all are ready."""
         addr = tracker if tracker is None or isinstance(tracker, str) else tracker.addr
         mounts = [self._folders(spec) for spec in specs]
-        nodes = self.session.start(
+        nodes = self.trial.start(
             *(
                 peer_node(self._program, spec, folder, state, addr, flags)
                 for spec, (folder, state) in zip(specs, mounts, strict=True)
@@ -103,7 +103,7 @@ class Sync:
 
     def shared_address(self) -> str | None:
         """Return an address that several nodes can have; None where each has one of its own."""
-        backend = self.session.backend
+        backend = self.trial.backend
         return backend.new_address() if backend.name == "process" else None
 
     def restart(
@@ -125,7 +125,7 @@ class Sync:
             arguments = list(spec.arguments)
             arguments[arguments.index("--tracker") + 1] = tracker.addr
             spec = replace(spec, arguments=tuple(arguments))
-        node = self.session.restart(one.node, spec=spec, new_address=moved)
+        node = self.trial.restart(one.node, spec=spec, new_address=moved)
         again = Peer(node, replace(one.spec, launch=launch), one.mount, one.state_folder, self.step)
         self.peers.append(again)
         return again
@@ -135,10 +135,10 @@ class Sync:
 
         The step is "NAME:N": before the N-th change of what has this name (launched.py).
         """
-        killed = -signal.SIGKILL if self.session.backend.name == "process" else 128 + signal.SIGKILL
+        killed = -signal.SIGKILL if self.trial.backend.name == "process" else 128 + signal.SIGKILL
         launch = launched(self._program, Launch(die_at=step))
         spec = replace(one.node.spec, program=launch, ready_event=None, expected_exit=killed)
-        return self.session.restart(one.node, spec=spec)
+        return self.trial.restart(one.node, spec=spec)
 
     def dies_or_becomes(self, one: Peer, node: Node, want: State, timeout: float) -> bool:
         """Wait until a peer's node has ended, or its folder is like this; tell whether it ended.
@@ -155,7 +155,7 @@ class Sync:
         """Start a peer whose last run was this node."""
         spec = replace(one.node.spec, program=self._program)
         again = Peer(
-            self.session.restart(node, spec=spec), one.spec, one.mount, one.state_folder, self.step
+            self.trial.restart(node, spec=spec), one.spec, one.mount, one.state_folder, self.step
         )
         self.peers.append(again)
         return again
@@ -165,7 +165,7 @@ class Sync:
         spec = one.node.spec
         listen = OwnAddress(suffix=":0")
         arguments = tuple(one.addr if part == listen else part for part in spec.arguments)
-        return Tracker(self.session.restart(one.node, spec=replace(spec, arguments=arguments)))
+        return Tracker(self.trial.restart(one.node, spec=replace(spec, arguments=arguments)))
 
     def raw(self, name: str, things: folders.Things | None = None) -> RawNode:
         """Start a node of the legacy wire that is not ours, with a folder if it has things."""
@@ -174,7 +174,7 @@ class Sync:
             mount = Mount(self.work / name / "folder", writable=True)
             mount.host.mkdir(parents=True)
             folders.fill(mount.host, things)
-        [node] = self.session.start(raw_node(name, mount))
+        [node] = self.trial.start(raw_node(name, mount))
         return RawNode(node, mount.host if mount else None)
 
     def key(self, text: str = KEY, name: str = "key") -> Placed:

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.families.lan_spread.lan import Lan
 from scenarios.families.lan_spread.programs import PEER_PROGRAM
 from scenarios.family.family import UnderTest
 
 
 @pytest.fixture
-def lan(session: Session, work_folder: Path, under_test: UnderTest) -> Iterator[Lan]:
+def lan(trial: Trial, work_folder: Path, under_test: UnderTest) -> Iterator[Lan]:
     """A local network with no peers yet."""
     peer = PEER_PROGRAM.name
-    made = Lan(session, work_folder, under_test.programs[peer], foreign=peer in under_test.foreign)
+    made = Lan(trial, work_folder, under_test.programs[peer], foreign=peer in under_test.foreign)
     yield made
     made.close()

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from scenarios.core.always import NodeStory
 from scenarios.core.backends.base import Mount, Placed, Program
 from scenarios.core.node import Node
-from scenarios.core.session import Session
 from scenarios.core.trees import Entry, tree
+from scenarios.core.trial import Trial
 from scenarios.families.lan_spread import always, fixtures
 from scenarios.families.lan_spread.content import content_digest
 from scenarios.families.lan_spread.games import fill, not_served
@@ -42,28 +42,28 @@ class Lan:
     """Starts peers on their own folders or on fixtures, and watches all of them."""
 
     def __init__(
-        self, session: Session, work: Path, program: Program = PEER, *, foreign: bool = False
+        self, trial: Trial, work: Path, program: Program = PEER, *, foreign: bool = False
     ) -> None:
         """``foreign``: the program is neither this project's peer nor a mutant of it."""
-        self.check = session.check
-        self.faults = session.faults
-        self.step = session.step
-        self.evidence = session.evidence
-        self.now = session.scene.clock.now  # seconds since the run began, like the times of events
-        self._session = session
+        self.check = trial.check
+        self.faults = trial.faults
+        self.step = trial.step
+        self.evidence = trial.evidence
+        self.now = trial.scene.clock.now  # seconds since the run began, like the times of events
+        self._trial = trial
         self._work = work
         self._program = program
         self._foreign = foreign
         self._lives: list[_Life] = []
         self._watches: dict[Path, VersionWatch] = {}
         self._fixtures: dict[Path, dict[str, always.Stamp]] = {}
-        session.add_always("no chunk finished twice", lambda: self._each(always.no_chunk_twice))
-        session.add_always(
+        trial.add_always("no chunk finished twice", lambda: self._each(always.no_chunk_twice))
+        trial.add_always(
             "finished bytes are the manifest's", lambda: self._each(always.finished_is_manifest)
         )
-        session.add_always("version.ini comes last", self._version_files_last)
-        session.add_always("no staging left", self._nothing_staged)
-        session.add_always("fixtures unchanged", self._fixtures_unchanged)
+        trial.add_always("version.ini comes last", self._version_files_last)
+        trial.add_always("no staging left", self._nothing_staged)
+        trial.add_always("fixtures unchanged", self._fixtures_unchanged)
 
     @property
     def peers(self) -> list[Peer]:
@@ -78,7 +78,7 @@ class Lan:
             for spec, (games, state) in zip(specs, folders, strict=True)
         ]
         began = time.time()
-        started = self._session.start(*nodes)
+        started = self._trial.start(*nodes)
         return [
             self._taken(spec, node, games.host, state.host, began)
             for spec, node, (games, state) in zip(specs, started, folders, strict=True)
@@ -87,7 +87,7 @@ class Lan:
     def restart(self, peer: Peer, *, new_address: bool = False) -> Peer:
         """Restart a peer that has ended, on its old folders; it gets a new port."""
         began = time.time()
-        node = self._session.restart(peer.node, new_address=new_address)
+        node = self._trial.restart(peer.node, new_address=new_address)
         return self._taken(peer.spec, node, peer.games, peer.state, began)
 
     def start_refused(
@@ -104,7 +104,7 @@ class Lan:
             Mount(state, writable=True) if state else own_state,
             self._program,
         )
-        [node] = self._session.start(replace(spec, ready_event=None, expected_exit=2))
+        [node] = self._trial.start(replace(spec, ready_event=None, expected_exit=2))
         node.close_stdin()
         node.wait_exit()
         return node
@@ -120,7 +120,7 @@ class Lan:
         shutil.copytree(peer.state, state)
         spec = peer_node(peer.spec, Mount(peer.games), Mount(state, writable=True), self._program)
         began = time.time()
-        [node] = self._session.start(replace(spec, name=name))
+        [node] = self._trial.start(replace(spec, name=name))
         return self._taken(peer.spec, node, peer.games, state, began)
 
     def file(self, name: str, content: str) -> Placed:
@@ -131,12 +131,12 @@ class Lan:
 
     def raw_client(self, name: str = "raw") -> RawClient:
         """Start a raw client."""
-        [node] = self._session.start(raw_client_node(name))
+        [node] = self._trial.start(raw_client_node(name))
         return RawClient(node, foreign=self._foreign)
 
     def relay(self, name: str = "relay") -> Node:
         """Start a relay in the path; its commands are in relay.py."""
-        [node] = self._session.start(relay_node(name))
+        [node] = self._trial.start(relay_node(name))
         return node
 
     def catalog(self, digest_of: Path) -> Placed:
@@ -152,12 +152,12 @@ class Lan:
 
     def flood_client(self, name: str = "flood") -> Node:
         """Start a flooding stranger; its commands are in flood_client.py."""
-        [node] = self._session.start(flood_client_node(name))
+        [node] = self._trial.start(flood_client_node(name))
         return node
 
     def reference_unrar(self, archive: Path) -> Node:
         """Start the reference UnRAR; its commands are in reference_unrar.py."""
-        [node] = self._session.start(reference_unrar_node(archive))
+        [node] = self._trial.start(reference_unrar_node(archive))
         return node
 
     def same_game(self, game_id: str, got: Peer, want: Peer) -> None:

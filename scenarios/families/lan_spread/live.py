@@ -61,7 +61,7 @@ LIVE_PEER = LiveNode(
 
 
 def _copy_games(name: str, target: Path) -> str:
-    """Copy the games, so that the session cannot change the fixture; return a description."""
+    """Copy the games, so that the live node cannot change the fixture; return a description."""
     try:
         source = fixtures.games_dir(f"fixture-{name}")
     except ValueError:

@@ -6,7 +6,7 @@ from typing import Any
 
 from scenarios.core.backends.base import Argument, Mount, Program
 from scenarios.core.node import Node
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.families.pair.peers import TRANSFER_S, Peer
 from scenarios.families.pair.specs import middle_node, peer_node, relay_client_node, relay_node
 
@@ -24,20 +24,20 @@ class Pair:
     middle: Node
 
     def __init__(
-        self, session: Session, program: Program, work: Path, full_length: bool = False
+        self, trial: Trial, program: Program, work: Path, full_length: bool = False
     ) -> None:
-        self.session = session
+        self.trial = trial
         self.program = program
         self.full_length = full_length  # as long as specified, not shorter
-        self.check = session.check
-        self.faults = session.faults
-        self.step = session.step
-        self.evidence = session.evidence
-        self.now = session.scene.clock.now  # seconds since the run began, as events have them
+        self.check = trial.check
+        self.faults = trial.faults
+        self.step = trial.step
+        self.evidence = trial.evidence
+        self.now = trial.scene.clock.now  # seconds since the run began, as events have them
         self._work = work
         self._disks: dict[str, int] = {}
         self._middle_addr = ""
-        session.add_always("nothing stays mounted", self._still_mounted)
+        trial.add_always("nothing stays mounted", self._still_mounted)
 
     def start(
         self,
@@ -59,7 +59,7 @@ class Pair:
         if relay is not None:
             self.start_relay(relay, captured=captured)
         made = [self._made(name, flags, name in desks, captured) for name in NAMES]
-        nodes = self.session.start(*(spec for spec, _, _ in made))
+        nodes = self.trial.start(*(spec for spec, _, _ in made))
         peers = [
             Peer(node, folder, state) for node, (_, folder, state) in zip(nodes, made, strict=True)
         ]
@@ -77,13 +77,13 @@ class Pair:
         port = int(self.relay_addr.rpartition(":")[2]) if again else 0
         spec = relay_node(self.program, flags, name="relay", port=port, captured=captured)
         if again:
-            self.relay = self.session.restart(self.relay, spec=spec)
+            self.relay = self.trial.restart(self.relay, spec=spec)
         else:
-            [self.relay] = self.session.start(spec)
+            [self.relay] = self.trial.start(spec)
 
     def start_middle(self) -> None:
         """Put a man in the middle, who sees and passes on everything."""
-        [self.middle] = self.session.start(middle_node())
+        [self.middle] = self.trial.start(middle_node())
         told = self.middle.request("relay", upstream=self.relay_addr)
         self._middle_addr = str(told["addr"])
         for peer in self.peers:
@@ -95,7 +95,7 @@ class Pair:
 
     def client(self, name: str = "stranger") -> Node:
         """Start a client of the relay that is no peer."""
-        [node] = self.session.start(relay_client_node(name))
+        [node] = self.trial.start(relay_client_node(name))
         return node
 
     @property
@@ -128,7 +128,7 @@ class Pair:
 
     def restart(self, peer: Peer) -> Peer:
         """Start a peer that has ended on its folders again; returns it, not joined yet."""
-        again = Peer(self.session.restart(peer.node), peer.folder, peer.state)
+        again = Peer(self.trial.restart(peer.node), peer.folder, peer.state)
         again.other, peer.other.other = peer.other, again
         if peer is self.alpha:
             self.alpha = again
@@ -163,7 +163,7 @@ class Pair:
     def _still_mounted(self) -> list[str]:
         return [
             f"{node.label}: {line.text}"
-            for node in self.session.nodes
+            for node in self.trial.nodes
             for line in node.log.lines()
             if line.stream == "err" and line.text.startswith("still mounted: ")
         ]

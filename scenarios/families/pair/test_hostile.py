@@ -106,7 +106,7 @@ def eavesdroppers(pair: Pair) -> None:
     nodes = (pair.relay, pair.alpha.node, pair.bravo.node)
     for node in reversed(nodes):
         node.shutdown()
-    seen = b"".join(pair.session.captured(node) for node in nodes)
+    seen = b"".join(pair.trial.captured(node) for node in nodes)
     pair.check.given("captures", len(seen) > 8 * len(content) and token.encode() in seen, "lack it")
     secrets = {
         "names": [name.encode() for name in (*SECRET_NAMES, "copy-of-it.bin")],
@@ -159,7 +159,7 @@ MEMORY = 200 * MIB
 def hostile_peer(pair: Pair) -> None:
     pair.start(desks=("bravo",), join=False)
     bravo = pair.bravo
-    [foreign] = pair.session.start(foreign_node())
+    [foreign] = pair.trial.start(foreign_node())
     ready = foreign.everything().wait_event("ready").data
 
     def meets() -> int:

@@ -28,10 +28,10 @@ FOUR_GIB = (1 << 32) - 1
 )  # fmt: skip
 def foreign_clients(tunnel: Tunnel) -> None:
     tunnel.start(clients=0, flags=("--token", TOKEN))
-    library = tunnel.session.folder / "library"
+    library = tunnel.trial.folder / "library"
     shutil.copytree(Path(websockets.__file__).parent, library / "websockets")
     for client_id, spec in enumerate((link_node(), link_node(library)), 1):
-        [foreign] = tunnel.session.start(spec)
+        [foreign] = tunnel.trial.start(spec)
         speaks(tunnel, foreign, client_id)
 
 
@@ -75,7 +75,7 @@ def speaks(tunnel: Tunnel, foreign: Node, client_id: int) -> None:
 )  # fmt: skip
 def hostile_links(tunnel: Tunnel) -> None:
     tunnel.start(1)
-    [hostile] = tunnel.session.start(link_node())
+    [hostile] = tunnel.trial.start(link_node())
     header = f"{chr(DATA)}\0\0\0\1{chr(255) * 4}"
 
     def stranger(command: str, **arguments: Any) -> int:

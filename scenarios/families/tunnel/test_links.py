@@ -198,7 +198,7 @@ def token(tunnel: Tunnel) -> None:
     tunnel.caught_up(tunnel.server)
     online = tunnel.server.everything().events("client-online")
     tunnel.check.equal("who is online", [event.data["client_id"] for event in online], [1])
-    [foreign] = tunnel.session.start(link_node())
+    [foreign] = tunnel.trial.start(link_node())
     request: dict[str, Any] = {"addr": tunnel.server_addr, "client_id": 4, "token": "the right one"}
     heard = foreign.request("link", **request)["hello"]
     again = foreign.request("link", **request, hello=heard)

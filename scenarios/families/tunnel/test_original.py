@@ -58,7 +58,7 @@ def configured(
             for one, addr in targets.items()
         ],
     }
-    folder = tunnel.session.folder / "configuration" / name
+    folder = tunnel.trial.folder / "configuration" / name
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(document, indent=4))
     where = Placed(Mount(folder))
@@ -84,13 +84,13 @@ def at(tunnel: Tunnel, node: Node, name: str) -> str:
     needs=(Capability.HOST_NAMES,),
 )  # fmt: skip
 def original_files(tunnel: Tunnel) -> None:
-    [tunnel.tcp] = tunnel.session.start(tcp_node())
+    [tunnel.tcp] = tunnel.trial.start(tcp_node())
     hosts = {"tests": tunnel.tcp.address}
     targets = {name: tunnel.serve(f"server {name}", "echo") for name in FROM_CLIENT}
     own: dict[str, Any] = {"weAreServer": True}
     url = "http://localhost:0"  # by which a server means all of its addresses
     spec = configured(tunnel, "server", own, url, FROM_SERVER, targets, hosts)
-    [tunnel.server] = tunnel.session.start(spec)
+    [tunnel.server] = tunnel.trial.start(spec)
     told = tunnel.server.everything()
     port = port_of(str(told.wait_event("tunnel-ready").data["addr"]))
     hosts = {**hosts, "server": tunnel.server.address}
@@ -99,7 +99,7 @@ def original_files(tunnel: Tunnel) -> None:
         own = {"weAreServer": False, "clientId": number}
         url = f"http://server:{port}"
         spec = configured(tunnel, f"client-{number}", own, url, FROM_CLIENT, targets, hosts)
-        [tunnel.clients[number]] = tunnel.session.start(spec)
+        [tunnel.clients[number]] = tunnel.trial.start(spec)
         told.wait_event("client-online", client_id=number)
     for name in FROM_SERVER:
         tunnel.echoes(f"through {name}", at(tunnel, tunnel.server, name), KB)

@@ -38,7 +38,7 @@ def mutual_tls(tunnel: Tunnel) -> None:
     )
     unpinned, expired = made("unpinned", authority), made("expired", authority, expired=True)
     files = written(
-        tunnel.session.folder / "certificates",
+        tunnel.trial.folder / "certificates",
         authority=authority.public(), stranger=stranger.public(), server=server.bundle(),
         right=right.bundle(), unpinned=unpinned.bundle(), expired=expired.bundle(),
         foreign=foreign.bundle(), servers=server.public() + expired.public(),
@@ -57,7 +57,7 @@ def mutual_tls(tunnel: Tunnel) -> None:
         spec = server_node(tunnel.program, (), {}, own_flags)
         https = OwnAddress(prefix="https://", suffix=":0")
         arguments = tuple(https if part == SERVER_URL else part for part in spec.arguments)
-        [node] = tunnel.session.start(replace(spec, name=name, arguments=arguments))
+        [node] = tunnel.trial.start(replace(spec, name=name, arguments=arguments))
         return node, str(node.everything().wait_event("tunnel-ready").data["addr"])
 
     (node, addr), (_, stale) = served("server", "server"), served("stale", "expired")
@@ -76,7 +76,7 @@ def mutual_tls(tunnel: Tunnel) -> None:
     for number, (name, (url, own)) in enumerate(clients.items(), 1):
         client = client_node(tunnel.program, number, addr, FROM_CLIENT, {}, own)
         arguments = tuple(url if part == f"http://{addr}" else part for part in client.arguments)
-        [nodes[name]] = tunnel.session.start(replace(client, name=name, arguments=arguments))
+        [nodes[name]] = tunnel.trial.start(replace(client, name=name, arguments=arguments))
     said = {
         name: one.everything().wait_event("link-lost", "link-restored")
         for name, one in nodes.items()

@@ -7,7 +7,7 @@ from typing import Any
 from scenarios.core.backends.base import Argument, NodeSpec, Program
 from scenarios.core.log import Event
 from scenarios.core.node import Node, PendingReply
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.core.window import Window
 from scenarios.families.tunnel.specs import (
     SERVER_URL,
@@ -68,15 +68,15 @@ class Connection:
 class Tunnel:
     """A server, clients, and TCP programs at all ends."""
 
-    def __init__(self, session: Session, program: Program, full_length: bool) -> None:
+    def __init__(self, trial: Trial, program: Program, full_length: bool) -> None:
         self.times = 10 if full_length else 1  # as long, or as much, as in a normal run
         self.wait_s = 15.0 if full_length else 1.0  # D: how long listeners stay closed
-        self.check = session.check
-        self.faults = session.faults
-        self.step = session.step
-        self.evidence = session.evidence
-        self.now = session.scene.clock.now  # seconds since the run began, as events have them
-        self.session = session
+        self.check = trial.check
+        self.faults = trial.faults
+        self.step = trial.step
+        self.evidence = trial.evidence
+        self.now = trial.scene.clock.now  # seconds since the run began, as events have them
+        self.trial = trial
         self.clients: dict[int, Node] = {}
         self.program = program
 
@@ -103,18 +103,18 @@ class Tunnel:
         """
         flags = ("--reopen-after", str(reopen_after_s or self.wait_s), *flags)
         self._kinds, self._count = kinds or {}, count
-        [self.tcp] = self.session.start(tcp_node(ip))
+        [self.tcp] = self.trial.start(tcp_node(ip))
         at_server = {tunnel: self._target("server", tunnel) for tunnel in FROM_CLIENT}
         program = self.program if server_files is None else limited(self.program, server_files)
         program = measured(program) if is_measured else program
-        [self.server] = self.session.start(server_node(program, FROM_SERVER, at_server, flags, ip))
+        [self.server] = self.trial.start(server_node(program, FROM_SERVER, at_server, flags, ip))
         ready = self.server.everything().wait_event("tunnel-ready")
         self.server_addr = str(ready.data["addr"])
         if narrow is not None:
-            [link] = self.session.start(narrow_node())
+            [link] = self.trial.start(narrow_node())
             self.server_addr = str(link.request("forward", addr=self.server_addr, **narrow)["addr"])
         numbers = range(1, clients + 1)
-        nodes = self.session.start(*(self._client(number, flags, ip) for number in numbers))
+        nodes = self.trial.start(*(self._client(number, flags, ip) for number in numbers))
         self.clients.update(zip(numbers, nodes, strict=True))
         told = self.server.everything()
         for number in numbers:
@@ -126,14 +126,14 @@ class Tunnel:
 
     def restart_client(self, number: int) -> None:
         """Start a client that was killed once more."""
-        self.clients[number] = self.session.restart(self.clients[number])
+        self.clients[number] = self.trial.restart(self.clients[number])
 
     def restart_server(self) -> None:
         """Start a server that was killed once more, at the same address and port."""
         spec = self.server.spec
         url = f"http://{self.server_addr}"
         arguments = [url if part == SERVER_URL else part for part in spec.arguments]
-        self.server = self.session.restart(
+        self.server = self.trial.restart(
             self.server, spec=replace(spec, arguments=tuple(arguments))
         )
 
@@ -222,7 +222,7 @@ class Tunnel:
 
     def _further(self, number: int, name: str, flags: tuple[Argument, ...]) -> Node:
         spec = client_node(self.program, number, self.server_addr, (), {}, flags)
-        [node] = self.session.start(replace(spec, name=name))
+        [node] = self.trial.start(replace(spec, name=name))
         return node
 
     def _target(self, node: str, tunnel: str) -> str:

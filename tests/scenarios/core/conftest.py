@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.core.backends.base import NodeSpec, Program
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from tests.scenarios.core.fake_backend import FakeBackend
 
 NOTHING = Program(command=())
@@ -16,10 +16,10 @@ def backend() -> FakeBackend:
 
 
 @pytest.fixture
-def session(backend: FakeBackend, tmp_path: Path) -> Iterator[Session]:
-    session = Session(backend, tmp_path / "scenario")
-    yield session
-    session.remove()
+def trial(backend: FakeBackend, tmp_path: Path) -> Iterator[Trial]:
+    trial = Trial(backend, tmp_path / "scenario")
+    yield trial
+    trial.remove()
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from scenarios.core.backends.base import BackendError, Capability, NodeSpec, Pro
 from scenarios.core.backends.docker import DockerBackend
 from scenarios.core.backends.docker_engine import engine_version, open_client, sweep_docker
 from scenarios.core.label import DOCKER_KEY, own_label
-from scenarios.core.session import Session
 from scenarios.core.sweep import of_dead_runners, of_run
+from scenarios.core.trial import Trial
 from tests.scenarios.core.backend_contract import BackendContract, echo
 from tests.scenarios.images.image_of import image_of
 
@@ -34,11 +34,11 @@ sys.path[:0] = [sys.argv[3]]
 from tests.scenarios.core.backend_contract import echo
 from scenarios.core.backends.docker import DockerBackend
 from scenarios.core.label import own_label
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 
 backend = DockerBackend(own_label(sys.argv[2]), {"headless": sys.argv[4]})
-session = Session(backend, Path(sys.argv[1]))
-lively, frozen = session.start(echo("lively", ""), echo("frozen", ""))
+trial = Trial(backend, Path(sys.argv[1]))
+lively, frozen = trial.start(echo("lively", ""), echo("frozen", ""))
 frozen.freeze()
 print("started", flush=True)
 sys.stdin.read()
@@ -85,8 +85,8 @@ def left_of(run_id: str) -> list[str]:
 
 
 class TestDockerBackend(BackendContract):
-    def test_disconnect_and_reconnect(self, session: Session) -> None:
-        alpha, bravo = session.start(echo("alpha", ""), echo("bravo", ""))
+    def test_disconnect_and_reconnect(self, trial: Trial) -> None:
+        alpha, bravo = trial.start(echo("alpha", ""), echo("bravo", ""))
         port = bravo.everything().wait_event("ready").data["port"]
         there = {"host": bravo.address, "port": port}
         bravo.disconnect()
@@ -95,8 +95,8 @@ class TestDockerBackend(BackendContract):
         bravo.reconnect()
         alpha.request("connect", **there)
 
-    def test_another_address_while_it_runs(self, session: Session, backend: DockerBackend) -> None:
-        (node,) = session.start(echo("node", ""))
+    def test_another_address_while_it_runs(self, trial: Trial, backend: DockerBackend) -> None:
+        (node,) = trial.start(echo("node", ""))
         address = backend.new_address()
         node.disconnect()
         node.reconnect(address)
@@ -104,8 +104,8 @@ class TestDockerBackend(BackendContract):
         # The pool knows that it is taken.
         assert backend.new_address() != address
 
-    def test_the_network_is_internal_and_small(self, session: Session) -> None:
-        session.start(echo("node", ""))
+    def test_the_network_is_internal_and_small(self, trial: Trial) -> None:
+        trial.start(echo("node", ""))
         client = open_client()
         try:
             networks = client.api.networks(filters={"label": DOCKER_KEY})
@@ -115,10 +115,8 @@ class TestDockerBackend(BackendContract):
         assert own["Internal"]
         assert own["IPAM"]["Config"][0]["Subnet"].endswith("/24")
 
-    def test_it_runs_as_the_invoking_user_and_cannot_write_to_its_image(
-        self, session: Session
-    ) -> None:
-        (node,) = session.start(echo("node", ""))
+    def test_it_runs_as_the_invoking_user_and_cannot_write_to_its_image(self, trial: Trial) -> None:
+        (node,) = trial.start(echo("node", ""))
         assert node.request("hello")["uid"] == os.getuid()
         refused = node.refused("write", path="/etc/file", size=1)
         assert "Read-only" in refused.error or "Permission" in refused.error
@@ -126,20 +124,18 @@ class TestDockerBackend(BackendContract):
     @pytest.mark.skipif(os.geteuid() != 0, reason="mounts as root, without fusermount")
     @pytest.mark.parametrize("fuse", [True, False])
     def test_only_who_may_mounts_a_file_system(
-        self, backend: DockerBackend, session: Session, *, fuse: bool
+        self, backend: DockerBackend, trial: Trial, *, fuse: bool
     ) -> None:
         if Capability.FUSE not in backend.capabilities:
             pytest.skip("there is no /dev/fuse here")
         program = Program((), ("python3", "-c", MOUNTS), "headless")
-        (node,) = session.start(
-            NodeSpec("node", program, expected_exit=0 if fuse else 1, fuse=fuse)
-        )
+        (node,) = trial.start(NodeSpec("node", program, expected_exit=0 if fuse else 1, fuse=fuse))
         assert node.wait_exit() == (0 if fuse else 1)
 
-    def test_the_want_of_memory_is_told_from_a_kill(self, session: Session) -> None:
+    def test_the_want_of_memory_is_told_from_a_kill(self, trial: Trial) -> None:
         hog = "input(); hog = []\nwhile True: hog.append(bytearray(1 << 20))"
         program = Program((), ("python3", "-c", hog), "headless")
-        (node,) = session.start(NodeSpec(name="hog", program=program))
+        (node,) = trial.start(NodeSpec(name="hog", program=program))
         client = open_client()
         with closing(client):
             (found,) = client.api.containers(filters={"name": "-hog", "label": DOCKER_KEY})
@@ -149,7 +145,7 @@ class TestDockerBackend(BackendContract):
         assert node.wait_exit() == 137
         assert node.log.ended is not None
         assert node.log.ended.kind == "out-of-memory"
-        assert session.cause_of(AssertionError()) == "out-of-memory"
+        assert trial.cause_of(AssertionError()) == "out-of-memory"
 
     def test_versions(self, backend: DockerBackend, image: str) -> None:
         assert backend.versions()["image"] == image
@@ -157,12 +153,12 @@ class TestDockerBackend(BackendContract):
     def test_close_leaves_nothing(self, image: str, tmp_path: Path) -> None:
         run_id = f"test-close-{os.getpid()}"
         with closing(DockerBackend(own_label(run_id), {"headless": image})) as backend:
-            session = Session(backend, tmp_path)
-            session.start(echo("node", ""))
+            trial = Trial(backend, tmp_path)
+            trial.start(echo("node", ""))
             assert len(left_of(run_id)) == 2
             backend.close()
             assert left_of(run_id) == []
-            session.remove()
+            trial.remove()
 
 
 def test_a_killed_runner_leaves_nothing_after_the_sweep(image: str, tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ import pytest
 
 from scenarios.core.backends.base import NodeSpec
 from scenarios.core.errors import CheckFailed, NodeGone, WaitFailed
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from tests.scenarios.core.fake_backend import FakeBackend
 
 
 def test_it_is_carried_out_on_its_event_and_names_the_line(
-    session: Session, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
+    trial: Trial, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
 ) -> None:
-    node, victim = session.start(alpha, bravo)
-    placed = session.faults.when(
+    node, victim = trial.start(alpha, bravo)
+    placed = trial.faults.when(
         node.window(), "chunk", do=victim.kill, what="kill bravo", nth=2, game="g"
     )
     fake = backend.nodes["alpha"]
@@ -26,31 +26,31 @@ def test_it_is_carried_out_on_its_event_and_names_the_line(
     assert placed.carried_out().data["n"] == 3
     assert victim.exit_code == -9
     fake.event("chunk", game="g", n=4)
-    session.finish()
-    (fault,) = session.scene.faults
+    trial.finish()
+    (fault,) = trial.scene.faults
     assert (fault.what, fault.node, fault.trigger_node) == ("kill bravo", "bravo", "alpha")
     assert json.loads(fault.trigger)["data"]["n"] == 3
     assert "on alpha's line" in str(fault)
 
 
 def test_it_sees_what_is_in_the_window_already(
-    session: Session, backend: FakeBackend, alpha: NodeSpec
+    trial: Trial, backend: FakeBackend, alpha: NodeSpec
 ) -> None:
-    (node,) = session.start(alpha)
+    (node,) = trial.start(alpha)
     window = node.window()
     backend.nodes["alpha"].event("chunk")
     done = threading.Event()
-    placed = session.faults.when(window, "chunk", do=done.set, what="a fault of its own")
+    placed = trial.faults.when(window, "chunk", do=done.set, what="a fault of its own")
     placed.carried_out()
     assert done.is_set()
-    assert [fault.what for fault in session.scene.faults] == ["a fault of its own"]
+    assert [fault.what for fault in trial.scene.faults] == ["a fault of its own"]
 
 
 def test_it_may_ask_the_node_whose_line_set_it_off(
-    session: Session, backend: FakeBackend, alpha: NodeSpec
+    trial: Trial, backend: FakeBackend, alpha: NodeSpec
 ) -> None:
-    (node,) = session.start(alpha)
-    placed = session.faults.when(
+    (node,) = trial.start(alpha)
+    placed = trial.faults.when(
         node.window(), "chunk", do=lambda: node.request("set-limits"), what="limit"
     )
     backend.nodes["alpha"].event("chunk")
@@ -58,11 +58,11 @@ def test_it_may_ask_the_node_whose_line_set_it_off(
 
 
 def test_its_error_ends_every_wait_and_the_scenario(
-    session: Session, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
+    trial: Trial, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
 ) -> None:
-    node, victim = session.start(alpha, bravo)
+    node, victim = trial.start(alpha, bravo)
     victim.kill()
-    placed = session.faults.when(node.window(), "chunk", do=victim.kill, what="kill it twice")
+    placed = trial.faults.when(node.window(), "chunk", do=victim.kill, what="kill it twice")
     backend.nodes["alpha"].event("chunk")
     with pytest.raises(NodeGone):
         placed.carried_out()
@@ -70,15 +70,15 @@ def test_its_error_ends_every_wait_and_the_scenario(
         node.window().wait_event("finished")
     assert failure.value.cause == "fault-failed"
     with pytest.raises(CheckFailed, match="kill it twice"):
-        session.finish()
-    assert "NodeGone" in session.scene.faults[-1].error
+        trial.finish()
+    assert "NodeGone" in trial.scene.faults[-1].error
 
 
 def test_an_error_of_its_condition_reaches_the_scenario(
-    session: Session, backend: FakeBackend, alpha: NodeSpec
+    trial: Trial, backend: FakeBackend, alpha: NodeSpec
 ) -> None:
-    (node,) = session.start(alpha)
-    placed = session.faults.when(
+    (node,) = trial.start(alpha)
+    placed = trial.faults.when(
         node.window(), "chunk", do=node.kill, what="kill", where=lambda e: e.data["missing"] > 1
     )
     backend.nodes["alpha"].event("chunk")
@@ -87,33 +87,33 @@ def test_an_error_of_its_condition_reaches_the_scenario(
     assert node.running
 
 
-def test_one_that_never_came_fails_the_scenario(session: Session, alpha: NodeSpec) -> None:
-    (node,) = session.start(alpha)
-    placed = session.faults.when(node.window(), "chunk", do=node.kill, what="kill alpha", nth=3)
+def test_one_that_never_came_fails_the_scenario(trial: Trial, alpha: NodeSpec) -> None:
+    (node,) = trial.start(alpha)
+    placed = trial.faults.when(node.window(), "chunk", do=node.kill, what="kill alpha", nth=3)
     with pytest.raises(WaitFailed, match="did not come"):
         placed.carried_out(timeout=0.01)
     with pytest.raises(
         CheckFailed, match=r"`kill alpha` never came .*alpha: chunk no. 3"
     ) as failure:
-        session.finish()
+        trial.finish()
     assert failure.value.cause == "fault-failed"
 
 
 def test_one_that_was_withdrawn_does_not(
-    session: Session, backend: FakeBackend, alpha: NodeSpec
+    trial: Trial, backend: FakeBackend, alpha: NodeSpec
 ) -> None:
-    (node,) = session.start(alpha)
-    session.faults.when(node.window(), "chunk", do=node.kill, what="kill alpha").withdraw()
+    (node,) = trial.start(alpha)
+    trial.faults.when(node.window(), "chunk", do=node.kill, what="kill alpha").withdraw()
     backend.nodes["alpha"].event("chunk")
-    session.finish()
-    assert session.scene.faults == []
+    trial.finish()
+    assert trial.scene.faults == []
 
 
 def test_none_is_carried_out_while_the_scenario_ends(
-    session: Session, backend: FakeBackend, alpha: NodeSpec
+    trial: Trial, backend: FakeBackend, alpha: NodeSpec
 ) -> None:
-    (node,) = session.start(alpha)
-    session.faults.when(node.window(), "bye", do=node.kill, what="kill alpha")
+    (node,) = trial.start(alpha)
+    trial.faults.when(node.window(), "bye", do=node.kill, what="kill alpha")
 
     def say_bye(fake: object, line: bytes) -> None:
         backend.nodes["alpha"].event("bye")
@@ -121,20 +121,20 @@ def test_none_is_carried_out_while_the_scenario_ends(
         backend.nodes["alpha"].exit(0)
 
     backend.nodes["alpha"].behave(say_bye)
-    session.abandon(ValueError("the scenario's own"))
-    assert session.scene.faults == []
+    trial.abandon(ValueError("the scenario's own"))
+    assert trial.scene.faults == []
 
 
-def test_a_nodes_own_faults_are_on_record(session: Session, alpha: NodeSpec) -> None:
-    (node,) = session.start(alpha)
+def test_a_nodes_own_faults_are_on_record(trial: Trial, alpha: NodeSpec) -> None:
+    (node,) = trial.start(alpha)
     node.freeze()
     node.thaw()
     node.disconnect()
     node.reconnect("10.0.0.9")
     assert node.address == "10.0.0.9"
-    session.faults.now("drop a file", lambda: None)
+    trial.faults.now("drop a file", lambda: None)
     node.kill()
-    assert [fault.what for fault in session.scene.faults] == [
+    assert [fault.what for fault in trial.scene.faults] == [
         "freeze alpha",
         "thaw alpha",
         "disconnect alpha",

@@ -8,16 +8,16 @@ import pytest
 
 from scenarios.core.backends.base import NodeSpec
 from scenarios.core.errors import CheckFailed
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from tests.scenarios.core.fake_backend import FakeBackend
 
 
 @pytest.fixture
-def going_on(backend: FakeBackend, tmp_path: Path) -> Session:
-    return Session(backend, tmp_path / "going-on", goes_on=True)
+def going_on(backend: FakeBackend, tmp_path: Path) -> Trial:
+    return Trial(backend, tmp_path / "going-on", goes_on=True)
 
 
-def test_it_fails_at_its_end_with_all_that_failed(going_on: Session, tmp_path: Path) -> None:
+def test_it_fails_at_its_end_with_all_that_failed(going_on: Trial, tmp_path: Path) -> None:
     going_on.check.equal("first", 1, 2)
     going_on.check.equal("second", 1, 1)
     going_on.check.same_files("third", tmp_path / "nowhere", tmp_path)
@@ -31,13 +31,13 @@ def test_it_fails_at_its_end_with_all_that_failed(going_on: Session, tmp_path: P
     assert red == ["first", "third", "always: fourth"]
 
 
-def test_it_passes_when_nothing_failed(going_on: Session) -> None:
+def test_it_passes_when_nothing_failed(going_on: Trial) -> None:
     with going_on:
         going_on.check.equal("first", 1, 1)
 
 
 def test_what_came_nevertheless_and_what_was_accepted(
-    going_on: Session, backend: FakeBackend, alpha: NodeSpec
+    going_on: Trial, backend: FakeBackend, alpha: NodeSpec
 ) -> None:
     (node,) = going_on.start(alpha)
     node.everything().none_of("ready", what="never ready")
@@ -54,18 +54,18 @@ def test_what_came_nevertheless_and_what_was_accepted(
 @pytest.mark.parametrize(
     "check",
     [
-        lambda session: session.check.given("it stands", 0),
-        lambda session: session.check.always_equal("told", 1, 2),
+        lambda trial: trial.check.given("it stands", 0),
+        lambda trial: trial.check.always_equal("told", 1, 2),
     ],
 )
-def test_else_it_ends_there(session: Session, check: Callable[[Session], None]) -> None:
+def test_else_it_ends_there(trial: Trial, check: Callable[[Trial], None]) -> None:
     with pytest.raises(CheckFailed):
-        check(session)
+        check(trial)
 
 
-def test_the_kinds_are_told_apart(session: Session) -> None:
-    session.check.given("it stands", 1)
-    session.check.always_equal("told", 1, 1)
-    session.check.equal("so", 1, 1)
-    kinds = {check.what: check.kind for check in session.scene.checks}
+def test_the_kinds_are_told_apart(trial: Trial) -> None:
+    trial.check.given("it stands", 1)
+    trial.check.always_equal("told", 1, 1)
+    trial.check.equal("so", 1, 1)
+    kinds = {check.what: check.kind for check in trial.scene.checks}
     assert kinds == {"it stands": "given", "always: told": "always", "so": "check"}

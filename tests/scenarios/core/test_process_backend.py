@@ -13,8 +13,8 @@ import pytest
 from scenarios.core.backends.base import BackendLacks, Capability, Mount, NodeSpec, Placed, Program
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.label import ENVIRONMENT_NAME, RunLabel, own_label, parse_label, process_started
-from scenarios.core.session import Session
 from scenarios.core.sweep import of_dead_runners, of_run, sweep_processes
+from scenarios.core.trial import Trial
 from tests.scenarios.core.backend_contract import BackendContract, echo
 
 RUNNER = """
@@ -24,10 +24,10 @@ sys.path[:0] = [sys.argv[3]]
 from tests.scenarios.core.backend_contract import echo
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.label import own_label
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 
-with Session(ProcessBackend(own_label(sys.argv[2])), Path(sys.argv[1])) as session:
-    lively, frozen = session.start(echo("lively", sys.executable), echo("frozen", sys.executable))
+with Trial(ProcessBackend(own_label(sys.argv[2])), Path(sys.argv[1])) as trial:
+    lively, frozen = trial.start(echo("lively", sys.executable), echo("frozen", sys.executable))
     frozen.freeze()
     for node in (lively, frozen):
         print(node._handle._process.pid, flush=True)
@@ -49,34 +49,34 @@ def backend() -> Iterator[ProcessBackend]:
 
 class TestProcessBackend(BackendContract):
     def test_disconnect_is_unsupported_with_a_reason(
-        self, session: Session, backend: ProcessBackend, python: str
+        self, trial: Trial, backend: ProcessBackend, python: str
     ) -> None:
         assert Capability.DISCONNECT not in backend.capabilities
-        (node,) = session.start(echo("node", python))
+        (node,) = trial.start(echo("node", python))
         with pytest.raises(BackendLacks, match="--backend docker"):
             node.disconnect()
 
     def test_a_node_inherits_nothing_that_could_change_a_run(
-        self, session: Session, python: str, monkeypatch: pytest.MonkeyPatch
+        self, trial: Trial, python: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PEER_CLI_NAME", "of the user")
-        (node,) = session.start(echo("node", python))
+        (node,) = trial.start(echo("node", python))
         environment = node.request("hello")["environment"]
         assert "PEER_CLI_NAME" not in environment
         assert "PATH" in environment
 
-    def test_a_full_disk_is_an_error_and_no_signal(self, session: Session, tmp_path: Path) -> None:
+    def test_a_full_disk_is_an_error_and_no_signal(self, trial: Trial, tmp_path: Path) -> None:
         small = Mount(tmp_path, writable=True, limit_bytes=4096)
         # Unlike Python, head does nothing of its own about SIGXFSZ.
         script = 'read line; head -c 9000 /dev/zero > "$0"; echo "ended with $?" >&2'
         program = Program(("sh", "-c", script, Placed(small, "file")))
-        (node,) = session.start(NodeSpec("shell", program))
+        (node,) = trial.start(NodeSpec("shell", program))
         node.close_stdin()
         node.wait_exit()
         assert "ended with 1" in [line.text for line in node.log.lines()]
 
     def test_a_mount_is_the_nodes_own_and_goes_with_it(
-        self, session: Session, backend: ProcessBackend, tmp_path: Path
+        self, trial: Trial, backend: ProcessBackend, tmp_path: Path
     ) -> None:
         if Capability.FUSE not in backend.capabilities:
             pytest.skip("no process may mount here")
@@ -84,7 +84,7 @@ class TestProcessBackend(BackendContract):
         folder.host.mkdir()
         script = 'mount -t tmpfs none "$0" && touch "$0/inside" && ls "$0" >&2; read line'
         program = Program(("sh", "-c", script, Placed(folder)))
-        (node,) = session.start(NodeSpec("shell", program, fuse=True))
+        (node,) = trial.start(NodeSpec("shell", program, fuse=True))
         node.everything().wait_for(
             lambda line: line.text == "inside" or None, what="mounted", wanted="its mount"
         )
@@ -93,9 +93,9 @@ class TestProcessBackend(BackendContract):
         node.kill()
         assert str(folder.host) not in Path("/proc/mounts").read_text()
 
-    def test_what_a_node_leaves_running_dies_with_it(self, session: Session) -> None:
+    def test_what_a_node_leaves_running_dies_with_it(self, trial: Trial) -> None:
         script = "sleep 1000 & echo $!; read line"
-        (node,) = session.start(NodeSpec("shell", Program(("sh", "-c", script))))
+        (node,) = trial.start(NodeSpec("shell", Program(("sh", "-c", script))))
         child = node.everything().wait_for(
             lambda line: int(line.text) if line.stream == "out" else None,
             what="child",

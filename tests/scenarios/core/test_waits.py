@@ -11,8 +11,8 @@ import pytest
 from scenarios.core.backends.base import NodeSpec
 from scenarios.core.errors import CheckFailed, WaitFailed
 from scenarios.core.log import Line
-from scenarios.core.session import Session
 from scenarios.core.timeouts import Timeouts
+from scenarios.core.trial import Trial
 from tests.scenarios.core.fake_backend import FakeBackend
 
 
@@ -23,9 +23,9 @@ def soon(action: Callable[[], object]) -> None:
 
 class TestWindow:
     def test_it_begins_at_its_mark_and_ends_where_it_was_closed(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         fake = backend.nodes["alpha"]
         fake.event("x", n=1)
         window = node.window()
@@ -40,9 +40,9 @@ class TestWindow:
         assert window.until(first).events() == [first]
 
     def test_events_are_chosen_by_name_fields_and_condition(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         window = node.window()
         for n in range(4):
             backend.nodes["alpha"].event("x" if n % 2 else "y", n=n, game="g")
@@ -52,9 +52,9 @@ class TestWindow:
         assert [e.data["n"] for e in window.events(where=lambda e: e.data["n"] > 1)] == [2, 3]
 
     def test_none_of_fails_when_one_came(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         window = node.window()
         backend.nodes["alpha"].event("finished", game="g")
         window.none_of("failed")
@@ -62,38 +62,36 @@ class TestWindow:
         window.none_of("failed", game="another")
         with pytest.raises(CheckFailed, match="why-not"):
             window.none_of("failed", game="g")
-        assert [result.passed for result in session.scene.checks][-3:] == [True, True, False]
+        assert [result.passed for result in trial.scene.checks][-3:] == [True, True, False]
 
     def test_none_of_over_an_empty_window_proves_nothing(
-        self, session: Session, alpha: NodeSpec
+        self, trial: Trial, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         with pytest.raises(CheckFailed, match="proves nothing"):
             node.window().none_of("failed")
 
 
 class TestWait:
     def test_it_finds_what_came_before_and_the_first_of_several(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         window = node.window()
         backend.nodes["alpha"].event("x", n=1)
         backend.nodes["alpha"].event("x", n=2)
         assert window.wait_event("y", "x").data["n"] == 1
 
-    def test_it_wakes_on_arrival(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
-    ) -> None:
-        (node,) = session.start(alpha)
+    def test_it_wakes_on_arrival(self, trial: Trial, backend: FakeBackend, alpha: NodeSpec) -> None:
+        (node,) = trial.start(alpha)
         soon(lambda: backend.nodes["alpha"].event("x", n=1))
         event = node.window().wait_event("x", timeout=20, n=1)
-        assert session.scene.clock.now() - event.at < 0.5
+        assert trial.scene.clock.now() - event.at < 0.5
 
     def test_a_timeout_says_all_that_helps(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
     ) -> None:
-        node, other = session.start(alpha, bravo)
+        node, other = trial.start(alpha, bravo)
         other.freeze()
         window = node.window()
         fake = backend.nodes["alpha"]
@@ -116,13 +114,13 @@ class TestWait:
 
     def test_moving_and_standing_still_are_told_apart(
         self,
-        session: Session,
+        trial: Trial,
         backend: FakeBackend,
         alpha: NodeSpec,
         bravo: NodeSpec,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        node, _ = session.start(alpha, bravo)
+        node, _ = trial.start(alpha, bravo)
         with pytest.raises(WaitFailed, match="still moving") as failure:
             node.window().wait_event("x", timeout=0.05)
         assert failure.value.cause == "timeout-still-moving"
@@ -143,9 +141,9 @@ class TestWait:
         assert failure.value.cause == "timeout-still-moving"
 
     def test_fails_on_ends_it_at_once(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         window = node.window()
         fake = backend.nodes["alpha"]
         fake.event("failed", game="another")
@@ -155,18 +153,18 @@ class TestWait:
         assert failure.value.cause == "unexpected-event"
 
     def test_the_end_of_its_node_ends_it(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         soon(lambda: backend.nodes["alpha"].exit(3, "killed for want of memory"))
         with pytest.raises(WaitFailed, match="exited 3, killed for want of memory") as failure:
             node.window().wait_event("x")
         assert failure.value.cause == "node-ended"
 
     def test_an_end_that_does_not_come_is_a_timeout_of_either_kind(
-        self, session: Session, alpha: NodeSpec, monkeypatch: pytest.MonkeyPatch
+        self, trial: Trial, alpha: NodeSpec, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         with pytest.raises(WaitFailed, match="it still runs") as failure:
             node.wait_exit(timeout=0.05)
         assert failure.value.cause == "timeout-still-moving"
@@ -176,17 +174,17 @@ class TestWait:
         assert failure.value.cause == "timeout-nothing-moved"
 
     def test_what_a_node_said_before_its_end_is_still_found(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         backend.nodes["alpha"].event("last-words")
         backend.nodes["alpha"].exit(3)
         assert node.everything().wait_event("last-words").name == "last-words"
 
     def test_the_unasked_end_of_another_node_ends_it(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
     ) -> None:
-        node, _ = session.start(alpha, bravo)
+        node, _ = trial.start(alpha, bravo)
         soon(lambda: backend.nodes["bravo"].exit(1))
         began = time.monotonic()
         with pytest.raises(WaitFailed, match="bravo exited 1") as failure:
@@ -195,41 +193,39 @@ class TestWait:
         assert time.monotonic() - began < 10
 
     def test_the_kill_of_another_node_does_not(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
     ) -> None:
-        node, other = session.start(alpha, bravo)
+        node, other = trial.start(alpha, bravo)
         other.kill()
         soon(lambda: backend.nodes["alpha"].event("x"))
         node.window().wait_event("x")
 
-    def test_a_closed_window_is_not_waited_for(self, session: Session, alpha: NodeSpec) -> None:
-        (node,) = session.start(alpha)
+    def test_a_closed_window_is_not_waited_for(self, trial: Trial, alpha: NodeSpec) -> None:
+        (node,) = trial.start(alpha)
         with pytest.raises(WaitFailed, match="the window is closed"):
             node.everything().closed().wait_event("x")
 
     def test_the_factor_stretches_deadlines(self, tmp_path: Path, alpha: NodeSpec) -> None:
         assert Timeouts(2.5).stretched(4) == 10
-        session = Session(FakeBackend(), tmp_path / "s", timeouts=Timeouts(0.0001))
-        (node,) = session.start(alpha)
+        trial = Trial(FakeBackend(), tmp_path / "s", timeouts=Timeouts(0.0001))
+        (node,) = trial.start(alpha)
         began = time.monotonic()
         with pytest.raises(WaitFailed):
             node.window().wait_event("x", timeout=20)
         with pytest.raises(WaitFailed):
             node.wait_exit(timeout=20)
         assert time.monotonic() - began < 10
-        session.remove()
+        trial.remove()
         with pytest.raises(ValueError, match="above 0"):
             Timeouts(0)
 
-    def test_waits_are_on_record(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
-    ) -> None:
-        (node,) = session.start(alpha)
+    def test_waits_are_on_record(self, trial: Trial, backend: FakeBackend, alpha: NodeSpec) -> None:
+        (node,) = trial.start(alpha)
         backend.nodes["alpha"].event("x")
         node.everything().wait_event("x", what="the x")
         with pytest.raises(WaitFailed):
             node.everything().wait_event("y", timeout=0.01)
-        results = [(each.what, each.kind, each.passed) for each in session.scene.checks]
+        results = [(each.what, each.kind, each.passed) for each in trial.scene.checks]
         assert results == [
             ("alpha: ready", "wait", True),
             ("the x", "wait", True),
@@ -237,9 +233,9 @@ class TestWait:
         ]
 
     def test_each_line_is_looked_at_once(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         count = 100_000
         looked: list[int] = []
 
@@ -264,15 +260,15 @@ class TestWait:
 
 
 def test_a_check_is_on_record_with_the_line_that_was_waited_for_last(
-    session: Session, backend: FakeBackend, alpha: NodeSpec
+    trial: Trial, backend: FakeBackend, alpha: NodeSpec
 ) -> None:
-    (node,) = session.start(alpha)
-    session.check.equal("before", 1, 1)
+    (node,) = trial.start(alpha)
+    trial.check.equal("before", 1, 1)
     backend.nodes["alpha"].event("x")
     backend.nodes["alpha"].event("y")
     line = node.everything().wait_event("x").line
-    session.check.equal("after", 1, 1)
-    records = (session.folder / "scenario.jsonl").read_text().splitlines()
+    trial.check.equal("after", 1, 1)
+    records = (trial.folder / "scenario.jsonl").read_text().splitlines()
     read = [each["read"] for each in map(json.loads, records) if "read" in each]
     assert read == ["alpha.jsonl:1", f"alpha.jsonl:{line.index + 1}"]
-    assert f"Waited for last:\n  {read[-1]}\n" in session.scene.picture()
+    assert f"Waited for last:\n  {read[-1]}\n" in trial.scene.picture()

@@ -17,22 +17,22 @@ HOSTILE = "\x1b]0;owned\x07\u202egpj.exe"
 
 
 @scenario("S21", name="Told", proves="evidence")
-def told(session):
-    session.evidence(HOSTILE)
+def told(trial):
+    trial.evidence(HOSTILE)
 
 
 @scenario("S22", name="Met", proves="a check")
-def met(session):
-    session.check.true(HOSTILE, False)
+def met(trial):
+    trial.check.true(HOSTILE, False)
 
 
 @scenario("S23", name="Unsupported", proves="a refusal")
-def unsupported(session):
+def unsupported(trial):
     raise UnsupportedCommand("alpha", {"cmd": "x"}, {"code": "unknown-command", "error": HOSTILE})
 
 
 @scenario("S24", name="Broken", proves="a bug")
-def broken(session):
+def broken(trial):
     raise ValueError(HOSTILE)
 """
 

@@ -116,7 +116,7 @@ def test_a_failure_says_where_to_look_and_how_to_repeat_it(runner: Runner) -> No
     assert done.code == 1
     said = (
         "    pings: got 1, wanted 2\n    at FOLDER/tiny_family/test_tiny.py:LINE\n"
-        '      session.check.equal("pings", 1, 2)\n'
+        '      trial.check.equal("pings", 1, 2)\n'
         "    cause: check: a check found something else than it expects\n"
         "    Faults placed:\n      none\n    Waited for last:\n      alpha.jsonl:LINE\n"
         "    Last lines of every node:\n      alpha (running):\n"

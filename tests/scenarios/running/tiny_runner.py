@@ -36,102 +36,102 @@ for line in sys.stdin:
 """
 
 
-def start(session):
+def start(trial):
     program = Program(command=(sys.executable, "-c", NODE))
-    return session.start(NodeSpec(name="alpha", program=program, ready_event="ready"))[0]
+    return trial.start(NodeSpec(name="alpha", program=program, ready_event="ready"))[0]
 
 
 @scenario("S1", name="Ping", proves="a ping is answered")
-def ping(session, work_folder):
+def ping(trial, work_folder):
     (work_folder / "games").mkdir()
-    start(session).request("ping")
-    session.evidence("1 ping answered")
+    start(trial).request("ping")
+    trial.evidence("1 ping answered")
 
 
 @scenario("S2", name="Wrong", proves="a check that fails")
-def wrong(session, work_folder):
+def wrong(trial, work_folder):
     (work_folder / "games").mkdir()
-    start(session)
-    session.check.equal("pings", 1, 2)
+    start(trial)
+    trial.check.equal("pings", 1, 2)
 
 
 @scenario("S3", name="Foreign", proves="an unknown command")
-def foreign(session):
-    start(session).request("dance")
+def foreign(trial):
+    start(trial).request("dance")
 
 
 @scenario("S4", name="Cut", proves="what a backend may lack", needs=[Capability.DISCONNECT])
-def cut(session):
-    start(session)
+def cut(trial):
+    start(trial)
 
 
 @scenario("S5", name="Bug", proves="a bug in the scenario")
-def bug(session):
+def bug(trial):
     {}["missing"]
 
 
 @scenario("S6", name="Untidy", proves="a node that dies unasked")
-def untidy(session):
+def untidy(trial):
     program = Program(command=(sys.executable, "-c", "raise SystemExit(7)"))
-    session.start(NodeSpec(name="bravo", program=program))[0].log.scene.condition
-    session.nodes[0].wait_exit()
+    trial.start(NodeSpec(name="bravo", program=program))[0].log.scene.condition
+    trial.nodes[0].wait_exit()
 
 
 @scenario("S8", name="Slow", proves="takes a while")
-def slow(session):
-    window = start(session).window()
+def slow(trial):
+    window = start(trial).window()
     with pytest.raises(WaitFailed):
         window.wait_event("never", timeout=1)
 
 
 @scenario("S9", name="Flaky", proves="fails in its third turn on this machine")
-def flaky(session):
-    node = start(session)
+def flaky(trial):
+    node = start(trial)
     Path(f"turn-{len(list(Path().glob('turn-*'))) + 1}").touch()
     if Path("turn-3").exists():
         with pytest.raises(UnsupportedCommand):
             node.request("dance")
-        session.check.true("it can dance", False)
+        trial.check.true("it can dance", False)
     node.request("ping")
 
 
 @scenario("S10", name="Late", proves="its own timeout", timeout_s=1)
-def late(session):
-    window = start(session).window()
+def late(trial):
+    window = start(trial).window()
     window.wait_event("never", timeout=50)
 
 
 @scenario("S11", name="Absent", proves="a backend that cannot")
-def absent(session):
-    session.start(NodeSpec(name="alpha", program=Program(command=("/no/such/program",))))
+def absent(trial):
+    trial.start(NodeSpec(name="alpha", program=Program(command=("/no/such/program",))))
 
 
 @scenario("S14", name="Missed", proves="a wait that meets only what is near")
-def missed(session):
-    start(session).everything().wait_event("ready", answer=42, timeout=0.3)
+def missed(trial):
+    start(trial).everything().wait_event("ready", answer=42, timeout=0.3)
 
 
 @scenario("S15", name="Told", proves="which peer is under test")
-def told(session, under_test):
-    session.evidence(" ".join(under_test.programs["node"].command))
+def told(trial, under_test):
+    trial.evidence(" ".join(under_test.programs["node"].command))
 
 
 @scenario("S12", name="Measure", proves="runs alone", measures=True)
-def measure(session):
-    start(session)
-    session.evidence("nobody else was there")
+def measure(trial):
+    start(trial)
+    trial.evidence("nobody else was there")
 
 
 @scenario("S13", name="Crash", proves="a worker that dies")
-def crash(session):
+def crash(trial):
     import os
     os._exit(3)
 
 
 @scenario("S20", name="Hang", proves="Ctrl-C")
-def hang(session, work_folder):
+def hang(trial, work_folder):
     (work_folder / "game.bin").write_bytes(bytes(10**6))
-    window = start(session).window()
+    window = start(trial).window()
     with open("hanging", "w") as told:  # a FIFO: opens when somebody reads it
         told.write(str(os.getpid()))
     window.wait_event("never", timeout=50)

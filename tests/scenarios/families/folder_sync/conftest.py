@@ -8,7 +8,7 @@ import pytest
 from scenarios.core.backends.base import Program
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.label import own_label
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.families.folder_sync.sync import Sync
 
 
@@ -17,7 +17,7 @@ def sync(tmp_path: Path) -> Iterator[Sync]:
     """Nodes as processes; for what needs no program under test."""
     backend = ProcessBackend(own_label("test-folder-sync"))
     try:
-        with Session(backend, tmp_path / "log") as session:
-            yield Sync(session, tmp_path / "work", Program(("false",)), full_length=False)
+        with Trial(backend, tmp_path / "log") as trial:
+            yield Sync(trial, tmp_path / "work", Program(("false",)), full_length=False)
     finally:
         backend.close()

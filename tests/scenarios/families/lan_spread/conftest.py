@@ -13,4 +13,4 @@ def fake(tmp_path: Path) -> Iterator[FakeLan]:
     made = FakeLan(tmp_path)
     yield made
     made.lan.close()
-    made.session.remove()
+    made.trial.remove()

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.core.errors import CheckFailed
-from scenarios.core.session import Session
 from scenarios.core.timeouts import Timeouts
+from scenarios.core.trial import Trial
 from scenarios.families.lan_spread.lan import Lan
 from scenarios.families.lan_spread.peers import Peer
 from scenarios.families.lan_spread.specs import peer
@@ -23,14 +23,14 @@ class FakeLan:
         self.on: dict[str, Act] = {}
         self.backend = FakeBackend(self._start)
         # Every wait that fails here fails for what is there already.
-        self.session = Session(self.backend, folder / "log", timeouts=Timeouts(0.01))
-        self.lan = Lan(self.session, folder / "work")
+        self.trial = Trial(self.backend, folder / "log", timeouts=Timeouts(0.01))
+        self.lan = Lan(self.trial, folder / "work")
         self.games = 0
 
     def finish(self) -> str:
         """End the scenario; return what the always-on checks say, "" when they are content."""
         try:
-            self.session.finish()
+            self.trial.finish()
         except CheckFailed as failure:
             return str(failure)
         return ""

@@ -50,7 +50,7 @@ def test_a_good_download_passes_all_checks(fake: FakeLan) -> None:
     client.download("g").finished()
     # The fake's events all have the stamp 1.5, long before any file.
     assert fake.finish() == ""
-    names = {check.what for check in fake.session.scene.checks if check.kind == "always"}
+    names = {check.what for check in fake.trial.scene.checks if check.kind == "always"}
     assert names >= {
         "always: no chunk finished twice",
         "always: finished bytes are the manifest's",

@@ -12,7 +12,7 @@ from network.identity import load_or_create
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.errors import CommandFailed
 from scenarios.core.label import own_label
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.families.lan_spread.games import catalog_version
 from scenarios.families.lan_spread.lan import Lan
 from scenarios.families.lan_spread.peers import Peer
@@ -24,8 +24,8 @@ from scenarios.families.lan_spread.specs import peer
 def lan(tmp_path: Path) -> Iterator[Lan]:
     backend = ProcessBackend(own_label("test-wire-client"))
     try:
-        with Session(backend, tmp_path / "log") as session:
-            made = Lan(session, tmp_path / "work")
+        with Trial(backend, tmp_path / "log") as trial:
+            made = Lan(trial, tmp_path / "work")
             yield made
             made.close()
     finally:

@@ -5,13 +5,13 @@ import pytest
 
 from scenarios.core.backends.process import ProcessBackend
 from scenarios.core.label import own_label
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
+def trial(tmp_path: Path) -> Iterator[Trial]:
     backend = ProcessBackend(own_label("test-pair"))
-    session = Session(backend, tmp_path / "scenario")
-    yield session
-    session.remove()
+    trial = Trial(backend, tmp_path / "scenario")
+    yield trial
+    trial.remove()
     backend.close()

@@ -8,7 +8,7 @@ import pytest
 
 from scenarios.core.backends.base import Mount, NodeSpec, Placed, Program
 from scenarios.core.node import Node
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.families.pair import desk as desk_module
 from scenarios.families.pair.desk import noise
 
@@ -28,11 +28,11 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def node(session: Session, tmp_path: Path) -> Node:
+def node(trial: Trial, tmp_path: Path) -> Node:
     folder = Mount(tmp_path / "mount", writable=True)
     folder.host.mkdir()
     program = Program((sys.executable, Placed(DESK), Placed(folder), sys.executable, "-c", PROGRAM))
-    [node] = session.start(NodeSpec("peer", program, ready_event="ready", expected_exit=3))
+    [node] = trial.start(NodeSpec("peer", program, ready_event="ready", expected_exit=3))
     return node
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from scenarios.core.node import Node
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.families.pair.middle import as_text, derived, with_length
 from scenarios.families.pair.specs import middle_node, relay_client_node
 
@@ -17,8 +17,8 @@ TOKEN, BLOB = "T" * 43, json.dumps({"blob": "c29tZXRoaW5n"})
 
 
 @pytest.fixture
-def middle(session: Session) -> Node:
-    [node] = session.start(middle_node())
+def middle(trial: Trial) -> Node:
+    [node] = trial.start(middle_node())
     return node
 
 
@@ -155,11 +155,9 @@ def relay() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_client_asks_a_relay_through_the_middle(
-    session: Session, middle: Node, relay: str
-) -> None:
+def test_a_client_asks_a_relay_through_the_middle(trial: Trial, middle: Node, relay: str) -> None:
     addr = middle.request("relay", upstream=relay)["addr"]
-    [client] = session.start(relay_client_node("client"))
+    [client] = trial.start(relay_client_node("client"))
     told = client.request("ask", addr=addr, method="POST", path="/register", token=TOKEN, body=BLOB)
     assert (told["status"], told["body"]) == (201, f"{BLOB}Bearer {TOKEN}")
     assert client.request("ask", addr=addr, method="GET", path="/fetch")["body"] == BLOB
@@ -168,9 +166,9 @@ def test_a_client_asks_a_relay_through_the_middle(
     assert [event.data["status"] for event in asked] == [201]
 
 
-def test_a_registration_is_swapped_for_noise(session: Session, middle: Node, relay: str) -> None:
+def test_a_registration_is_swapped_for_noise(trial: Trial, middle: Node, relay: str) -> None:
     addr = middle.request("relay", upstream=relay)["addr"]
-    [client] = session.start(relay_client_node("client"))
+    [client] = trial.start(relay_client_node("client"))
     fingerprint = as_text(bytes(range(64)))
     middle.request("swap", fingerprint=fingerprint, what="blob")
     token = middle.request("token", fingerprint=fingerprint)["token"]
@@ -179,11 +177,9 @@ def test_a_registration_is_swapped_for_noise(session: Session, middle: Node, rel
     assert len(json.loads(told["body"])["blob"]) == len(json.loads(BLOB)["blob"])
 
 
-def test_what_it_cannot_open_is_passed_on_as_it_is(
-    session: Session, middle: Node, relay: str
-) -> None:
+def test_what_it_cannot_open_is_passed_on_as_it_is(trial: Trial, middle: Node, relay: str) -> None:
     addr = middle.request("relay", upstream=relay)["addr"]
-    [client] = session.start(relay_client_node("client"))
+    [client] = trial.start(relay_client_node("client"))
     fingerprint = as_text(bytes(range(64)))
     middle.request("swap", fingerprint=fingerprint, what="address")
     token = middle.request("token", fingerprint=fingerprint)["token"]

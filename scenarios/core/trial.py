@@ -1,4 +1,4 @@
-"""The session of one scenario: starts its nodes, judges them and removes them."""
+"""The trial of one scenario: starts its nodes, judges them and removes them."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ class _Added:
     while_running: bool
 
 
-class Session:
+class Trial:
     """Owns the nodes of one scenario. As a context manager it finishes, or abandons on an error."""
 
     def __init__(
@@ -170,7 +170,7 @@ class Session:
                 capture.stop()
             self.scene.close()
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> "Trial":
         return self
 
     def __exit__(

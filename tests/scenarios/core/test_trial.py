@@ -16,7 +16,7 @@ from scenarios.core.errors import (
     WaitFailed,
 )
 from scenarios.core.scenario import ScenarioInfo, info_of, scenario
-from scenarios.core.session import Session
+from scenarios.core.trial import Trial
 from scenarios.core.words import Words
 from tests.scenarios.core.fake_backend import (
     FakeBackend,
@@ -26,16 +26,16 @@ from tests.scenarios.core.fake_backend import (
 )
 
 
-def records(session: Session, kind: str) -> list[dict[str, Any]]:
-    lines = (session.folder / "scenario.jsonl").read_text(encoding="utf-8").splitlines()
+def records(trial: Trial, kind: str) -> list[dict[str, Any]]:
+    lines = (trial.folder / "scenario.jsonl").read_text(encoding="utf-8").splitlines()
     return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 class TestNode:
     def test_a_request_gets_its_own_reply(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         fake = backend.nodes["alpha"]
         fake.behave(lambda _, line: None)
         first, second = node.send("one", a=1), node.send("two")
@@ -45,8 +45,8 @@ class TestNode:
         fake.result(ids[0], n=1)
         assert (first.data(), second.data()) == ({"n": 1}, {"n": 2})
 
-    def test_an_error_reply(self, session: Session, backend: FakeBackend, alpha: NodeSpec) -> None:
-        (node,) = session.start(alpha)
+    def test_an_error_reply(self, trial: Trial, backend: FakeBackend, alpha: NodeSpec) -> None:
+        (node,) = trial.start(alpha)
         fake = backend.nodes["alpha"]
         fake.behave(lambda fake, line: fake.error(json.loads(line)["id"], "no-peers", "No peers."))
         with pytest.raises(CommandFailed) as failure:
@@ -59,19 +59,19 @@ class TestNode:
         with pytest.raises(UnsupportedCommand):
             node.refused("download")
 
-    def test_accepted_where_it_should_be_refused(self, session: Session, alpha: NodeSpec) -> None:
-        (node,) = session.start(alpha)
+    def test_accepted_where_it_should_be_refused(self, trial: Trial, alpha: NodeSpec) -> None:
+        (node,) = trial.start(alpha)
         with pytest.raises(CheckFailed, match="alpha: download is refused: it was accepted"):
             node.refused("download")
 
-    def test_no_reply(self, session: Session, backend: FakeBackend, alpha: NodeSpec) -> None:
-        (node,) = session.start(alpha)
+    def test_no_reply(self, trial: Trial, backend: FakeBackend, alpha: NodeSpec) -> None:
+        (node,) = trial.start(alpha)
         backend.nodes["alpha"].behave(lambda _, line: None)
         with pytest.raises(WaitFailed, match="the reply to `status`"):
             node.request("status", timeout=0.01)
 
-    def test_nothing_can_be_asked_of_a_dead_node(self, session: Session, alpha: NodeSpec) -> None:
-        (node,) = session.start(alpha)
+    def test_nothing_can_be_asked_of_a_dead_node(self, trial: Trial, alpha: NodeSpec) -> None:
+        (node,) = trial.start(alpha)
         node.kill()
         for action in (node.kill, node.freeze, node.terminate, lambda: node.request("x")):
             with pytest.raises(NodeGone, match="exited -9 before"):
@@ -80,57 +80,57 @@ class TestNode:
     def test_a_command_that_asks_it_to_end(
         self, backend: FakeBackend, tmp_path: Path, alpha: NodeSpec
     ) -> None:
-        session = Session(backend, tmp_path / "s", words=Words(ending=("drain",)))
-        (node,) = session.start(alpha)
+        trial = Trial(backend, tmp_path / "s", words=Words(ending=("drain",)))
+        (node,) = trial.start(alpha)
         node.request("drain")
         assert node.ending == "asked"
         backend.nodes["alpha"].exit(0)
-        session.finish()
+        trial.finish()
 
 
 class TestStart:
-    def test_addresses_ascend_in_the_order_given(self, session: Session, alpha: NodeSpec) -> None:
+    def test_addresses_ascend_in_the_order_given(self, trial: Trial, alpha: NodeSpec) -> None:
         specs = [NodeSpec(f"n{number}", alpha.program) for number in range(20)]
-        nodes = session.start(*specs)
+        nodes = trial.start(*specs)
         assert [node.address for node in nodes] == [f"10.0.0.{2 + n}" for n in range(20)]
 
     def test_a_node_that_is_not_ready(self, tmp_path: Path, alpha: NodeSpec) -> None:
         backend = FakeBackend(lambda node: node.exit(2))
         with (
             pytest.raises(WaitFailed, match=r"alpha: ready.*exited 2"),
-            Session(backend, tmp_path / "s") as session,
+            Trial(backend, tmp_path / "s") as trial,
         ):
-            session.start(alpha)
+            trial.start(alpha)
 
     def test_a_node_that_does_not_start(
         self, tmp_path: Path, alpha: NodeSpec, bravo: NodeSpec
     ) -> None:
         backend = FakeBackend(say_ready, refuses=frozenset({"bravo"}))
-        with pytest.raises(BackendError), Session(backend, tmp_path / "s") as session:
-            session.start(alpha, bravo)
+        with pytest.raises(BackendError), Trial(backend, tmp_path / "s") as trial:
+            trial.start(alpha, bravo)
         assert backend.nodes["alpha"].removed
 
-    def test_names_are_unique_among_the_running(self, session: Session, alpha: NodeSpec) -> None:
-        (node,) = session.start(alpha)
+    def test_names_are_unique_among_the_running(self, trial: Trial, alpha: NodeSpec) -> None:
+        (node,) = trial.start(alpha)
         with pytest.raises(ValueError, match="choose another name"):
-            session.start(alpha)
+            trial.start(alpha)
         with pytest.raises(NodeGone, match="still runs"):
-            session.restart(node)
+            trial.restart(node)
 
-    def test_restart(self, session: Session, backend: FakeBackend, alpha: NodeSpec) -> None:
-        (first,) = session.start(alpha)
+    def test_restart(self, trial: Trial, backend: FakeBackend, alpha: NodeSpec) -> None:
+        (first,) = trial.start(alpha)
         first_fake = backend.nodes["alpha"]
         first.shutdown()
-        second = session.restart(first)
+        second = trial.restart(first)
         assert first_fake.removed
         third_spec = NodeSpec("alpha", alpha.program, arguments=("--other",))
         second.kill()
-        third = session.restart(second, new_address=True, spec=third_spec)
-        assert [node.label for node in session.nodes] == ["alpha", "alpha#2", "alpha#3"]
+        third = trial.restart(second, new_address=True, spec=third_spec)
+        assert [node.label for node in trial.nodes] == ["alpha", "alpha#2", "alpha#3"]
         assert first.address == second.address != third.address
         assert backend.nodes["alpha"].spec.arguments == ("--other",)
-        session.finish()
-        assert (session.folder / "alpha-2.jsonl").exists()
+        trial.finish()
+        assert (trial.folder / "alpha-2.jsonl").exists()
 
 
 BREAKAGES: list[tuple[Callable[[FakeNode], object], str]] = [
@@ -151,14 +151,14 @@ def shut_down_and_chatter(node: FakeNode, line: bytes) -> None:
 
 class TestEnd:
     def test_a_good_scenario(self, backend: FakeBackend, tmp_path: Path, alpha: NodeSpec) -> None:
-        with Session(backend, tmp_path / "s") as session:
-            (node,) = session.start(alpha)
-            session.step("look")
-            session.evidence("1 of 1")
-            session.check.equal("one", 1, 1)
+        with Trial(backend, tmp_path / "s") as trial:
+            (node,) = trial.start(alpha)
+            trial.step("look")
+            trial.evidence("1 of 1")
+            trial.check.equal("one", 1, 1)
         assert node.exit_code == 0
         assert backend.nodes["alpha"].removed
-        assert [each.what for each in session.scene.checks] == [
+        assert [each.what for each in trial.scene.checks] == [
             "alpha: ready",
             "one",
             "always: only protocol lines on stdout",
@@ -168,44 +168,44 @@ class TestEnd:
             "always: right exit code",
             "always: no traceback on stderr",
         ]
-        assert all(each.passed for each in session.scene.checks)
-        assert session.evidence_lines == ["1 of 1"]
-        assert [record["text"] for record in records(session, "step")] == ["look"]
-        assert [record["exit_code"] for record in records(session, "node-ended")] == [0]
+        assert all(each.passed for each in trial.scene.checks)
+        assert trial.evidence_lines == ["1 of 1"]
+        assert [record["text"] for record in records(trial, "step")] == ["look"]
+        assert [record["exit_code"] for record in records(trial, "node-ended")] == [0]
 
     @pytest.mark.parametrize(("breakage", "what"), BREAKAGES)
     def test_what_is_always_checked(
         self,
-        session: Session,
+        trial: Trial,
         backend: FakeBackend,
         alpha: NodeSpec,
         breakage: Callable[[FakeNode], object],
         what: str,
     ) -> None:
-        session.start(alpha)
+        trial.start(alpha)
         breakage(backend.nodes["alpha"])
         with pytest.raises(CheckFailed, match=what):
-            session.finish()
+            trial.finish()
         assert backend.nodes["alpha"].removed
 
     def test_a_node_that_does_not_end(
         self,
-        session: Session,
+        trial: Trial,
         backend: FakeBackend,
         alpha: NodeSpec,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("scenarios.core.session.EXIT_S", 0.01)
-        session.start(alpha)
+        monkeypatch.setattr("scenarios.core.trial.EXIT_S", 0.01)
+        trial.start(alpha)
         backend.nodes["alpha"].behave(lambda node, line: node.result(json.loads(line)["id"]))
         with pytest.raises(CheckFailed, match="alpha still runs"):
-            session.finish()
+            trial.finish()
         assert backend.nodes["alpha"].removed
 
     def test_who_needs_another_node_has_ended_before_that_is_asked_to(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        session.start(alpha, NodeSpec("needs alpha", alpha.program, ends_first=True))
+        trial.start(alpha, NodeSpec("needs alpha", alpha.program, ends_first=True))
         needed, needing = backend.nodes["alpha"], backend.nodes["needs alpha"]
         over: list[bool] = []
 
@@ -214,45 +214,45 @@ class TestEnd:
             answer_politely(node, line)
 
         needed.behave(end)
-        session.finish()
+        trial.finish()
         assert over == [True]
 
-    def test_added_checks_run_at_their_time(self, session: Session, alpha: NodeSpec) -> None:
-        (node,) = session.start(alpha)
+    def test_added_checks_run_at_their_time(self, trial: Trial, alpha: NodeSpec) -> None:
+        (node,) = trial.start(alpha)
         seen: list[bool] = []
 
         def look() -> list[str]:
             seen.append(node.running)
             return []
 
-        session.add_always("before", look, while_running=True)
-        session.add_always("after", look)
-        session.finish()
+        trial.add_always("before", look, while_running=True)
+        trial.add_always("after", look)
+        trial.finish()
         assert seen == [True, False]
 
-    def test_added_checks_fail(self, session: Session, alpha: NodeSpec) -> None:
-        session.start(alpha)
+    def test_added_checks_fail(self, trial: Trial, alpha: NodeSpec) -> None:
+        trial.start(alpha)
 
         def break_down() -> list[str]:
             raise OSError("no such thing")
 
-        session.add_always("staging", lambda: ["alpha left .local.installing"])
-        session.add_always("broken", break_down)
+        trial.add_always("staging", lambda: ["alpha left .local.installing"])
+        trial.add_always("broken", break_down)
         with pytest.raises(CheckFailed, match=r"alpha left \.local\.installing") as failure:
-            session.finish()
+            trial.finish()
         assert failure.value.what == "always: staging"
         assert "no such thing" in str(failure.value)
-        failed = [each.what for each in session.scene.checks if not each.passed]
+        failed = [each.what for each in trial.scene.checks if not each.passed]
         assert failed == ["always: staging", "always: broken"]
 
     def test_a_failed_scenario_tells_the_whole_story(
         self, backend: FakeBackend, tmp_path: Path, alpha: NodeSpec
     ) -> None:
         def run() -> None:
-            with Session(backend, tmp_path / "s") as session:
-                session.start(alpha)
+            with Trial(backend, tmp_path / "s") as trial:
+                trial.start(alpha)
                 backend.nodes["alpha"].complain("Traceback (most recent call last):")
-                session.check.equal("two", 2, 3)
+                trial.check.equal("two", 2, 3)
 
         with pytest.raises(CheckFailed, match="two: got 2, wanted 3") as failure:
             run()
@@ -262,90 +262,90 @@ class TestEnd:
         assert backend.nodes["alpha"].removed
 
     def test_the_picture_tells_nodes_by_their_names(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        node = session.start(alpha)[0]
-        session.scene.names["k7jehmpivsfx46bd"] = "bravo"
+        node = trial.start(alpha)[0]
+        trial.scene.names["k7jehmpivsfx46bd"] = "bravo"
         backend.nodes["alpha"].event("met", peer_id="k7jehmpivsfx46bd", left=3)
         backend.nodes["alpha"].error("r1", "no-such", "there is none")
         node.send("ping", loud=True)
-        picture = session.scene.picture()
+        picture = trial.scene.picture()
         assert 'out event met #1 {"peer_id":"<bravo>","left":3}' in picture
         assert "out error r1 no-such there is none" in picture
         assert ' in command ping r1 {"loud":true}' in picture
 
     def test_why_a_scenario_failed(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec, bravo: NodeSpec
     ) -> None:
-        session.start(alpha, bravo)
-        session.nodes[1].kill()
-        assert session.cause_of(CheckFailed("x", "", "fault-failed")) == "fault-failed"
-        assert session.cause_of(CommandFailed("alpha", "ping", "c", "e")) == "command-refused"
-        assert session.cause_of(NodeGone("x")) == "node-ended"
-        assert session.cause_of(BackendError("x")) == "backend-failed"
-        assert session.cause_of(KeyError("x")) == "scenario-broken"
+        trial.start(alpha, bravo)
+        trial.nodes[1].kill()
+        assert trial.cause_of(CheckFailed("x", "", "fault-failed")) == "fault-failed"
+        assert trial.cause_of(CommandFailed("alpha", "ping", "c", "e")) == "command-refused"
+        assert trial.cause_of(NodeGone("x")) == "node-ended"
+        assert trial.cause_of(BackendError("x")) == "backend-failed"
+        assert trial.cause_of(KeyError("x")) == "scenario-broken"
         backend.nodes["alpha"].exit(137, "killed for want of memory", "out-of-memory")
-        assert session.cause_of(CheckFailed("x", "")) == "out-of-memory"
+        assert trial.cause_of(CheckFailed("x", "")) == "out-of-memory"
 
     @pytest.mark.parametrize(("asked", "cause"), [(False, "backend-failed"), (True, "check")])
     def test_a_backend_that_lost_a_node_is_to_blame_unless_it_was_to_end(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec, asked: bool, cause: str
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec, asked: bool, cause: str
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         fake = backend.nodes["alpha"]
         if asked:
             fake.over = True  # it does not end at once
             node.terminate()
             fake.over = False
         fake.exit(None, "the daemon is gone", "backend-failed")
-        assert session.cause_of(CheckFailed("x", "")) == cause
+        assert trial.cause_of(CheckFailed("x", "")) == cause
 
     def test_ctrl_c_removes_and_judges_nothing(
         self, backend: FakeBackend, tmp_path: Path, alpha: NodeSpec
     ) -> None:
-        session = Session(backend, tmp_path / "s")
+        trial = Trial(backend, tmp_path / "s")
 
         def run() -> None:
-            with session:
-                session.start(alpha)
+            with trial:
+                trial.start(alpha)
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             run()
         assert backend.nodes["alpha"].removed
         assert backend.nodes["alpha"].received == []
-        assert [each.kind for each in session.scene.checks] == ["wait"]
+        assert [each.kind for each in trial.scene.checks] == ["wait"]
 
     def test_a_frozen_node_has_nothing_to_answer_for(
-        self, session: Session, backend: FakeBackend, alpha: NodeSpec
+        self, trial: Trial, backend: FakeBackend, alpha: NodeSpec
     ) -> None:
-        (node,) = session.start(alpha)
+        (node,) = trial.start(alpha)
         node.freeze()
-        session.finish()
+        trial.finish()
         assert backend.nodes["alpha"].received == []
-        assert [fault.what for fault in session.scene.faults] == ["freeze alpha"]
+        assert [fault.what for fault in trial.scene.faults] == ["freeze alpha"]
 
-    def test_other_ways_to_ask(self, session: Session, alpha: NodeSpec, bravo: NodeSpec) -> None:
-        one, two = session.start(alpha, bravo)
+    def test_other_ways_to_ask(self, trial: Trial, alpha: NodeSpec, bravo: NodeSpec) -> None:
+        one, two = trial.start(alpha, bravo)
         one.close_stdin()
         two.terminate()
-        session.finish()
+        trial.finish()
 
     def test_a_node_may_be_meant_to_fail(self, tmp_path: Path) -> None:
         spec = NodeSpec("alpha", Program(()), expected_exit=2)
-        with Session(FakeBackend(lambda node: node.exit(2)), tmp_path / "a") as session:
-            (node,) = session.start(spec)
+        with Trial(FakeBackend(lambda node: node.exit(2)), tmp_path / "a") as trial:
+            (node,) = trial.start(spec)
             assert node.wait_exit() == 2
         with (
             pytest.raises(CheckFailed, match="the exit code should have been 2"),
-            Session(FakeBackend(lambda node: node.exit(0)), tmp_path / "b") as session,
+            Trial(FakeBackend(lambda node: node.exit(0)), tmp_path / "b") as trial,
         ):
-            session.start(spec)
+            trial.start(spec)
 
 
 def test_the_folder_has_everything(backend: FakeBackend, tmp_path: Path, alpha: NodeSpec) -> None:
-    with Session(backend, tmp_path / "s") as session:
-        (node,) = session.start(alpha)
+    with Trial(backend, tmp_path / "s") as trial:
+        (node,) = trial.start(alpha)
         backend.nodes["alpha"].complain("caf\u00e9")
         node.request("status")
         node.freeze()
@@ -369,13 +369,13 @@ def test_the_folder_has_everything(backend: FakeBackend, tmp_path: Path, alpha: 
 
 
 def test_bytes_that_are_no_text_are_kept_readable(
-    session: Session, backend: FakeBackend, alpha: NodeSpec
+    trial: Trial, backend: FakeBackend, alpha: NodeSpec
 ) -> None:
-    (node,) = session.start(alpha)
+    (node,) = trial.start(alpha)
     node.line("out", b"\xff\x00 junk", complete=True)
     assert node.log.lines()[-1].text == "\\xff\x00 junk"
     with pytest.raises(CheckFailed, match="not a JSON object"):
-        session.finish()
+        trial.finish()
 
 
 class TestScenarioMark:
