@@ -103,29 +103,29 @@ def run_audit(request: AuditRequest, mutants: Sequence[Mutant], chosen: Mapping[
     }
     save_pairs(folder, in_order(pairs, chosen, durations, alone))
     remove_old_runs(request.root / "runs", spare=[folder])
-    progress = Progress(intended_checks(mutants), len(pairs), request.verbosity)
+    reporter = PairReporter(intended_checks(mutants), len(pairs), request.verbosity)
     try:
         with end_once() as interruption:
-            run_pytest(_arguments(request, folder, chosen), progress)
+            run_pytest(_arguments(request, folder, chosen), reporter)
     finally:
         sweep(of_run(settings.run_id))
         if not request.keep:
             shutil.rmtree(folder / PROGRAMS, ignore_errors=True)
     if interruption.came:
-        ran = len(progress.outcomes)
+        ran = len(reporter.outcomes)
         print(f"interrupted: {ran} of {len(pairs)} pairs were run, so nothing is proven")
         return INTERRUPTED
     names = {key: found.info.name for key, found in chosen.items()}
     matrix = kill_matrix(
         mutants,
         names,
-        progress.outcomes,
+        reporter.outcomes,
         whole=request.all_scenarios and request.all_mutants,
     )
-    lost = sorted(map(str, set(pairs) - {outcome.pair for outcome in progress.outcomes}))
+    lost = sorted(map(str, set(pairs) - {outcome.pair for outcome in reporter.outcomes}))
     write_json(folder / MATRIX, matrix.document())
     (folder / PAGE).write_text(page(matrix, folder.name), encoding="utf-8")
-    remember_pairs(request.history, {str(one.pair): one.duration_s for one in progress.outcomes})
+    remember_pairs(request.history, {str(one.pair): one.duration_s for one in reporter.outcomes})
     _say_summary(matrix, lost, folder, time.monotonic() - began)
     if request.all_mutants and not matrix.whole:
         _say_unproven(matrix)
@@ -207,7 +207,7 @@ def in_order(
 
 
 @dataclass
-class Progress:
+class PairReporter:
     """The pytest plugin that collects and shows the outcome of each pair."""
 
     intended: Mapping[Pair, Sequence[str]]  # the checks that each expected pair must turn red

@@ -41,7 +41,7 @@ _CA_BUNDLE = "ca-bundle.crt"
 _LAST_LINES = 25
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
-Progress = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 class ImageError(Exception):
@@ -61,7 +61,7 @@ def may_make_base(environment: Mapping[str, str]) -> bool:
 
 
 def ensure_image(
-    client: docker.DockerClient, target: str, *, on_progress: Progress, make_base: bool = False
+    client: docker.DockerClient, target: str, *, on_progress: OnProgress, make_base: bool = False
 ) -> str:
     """Return the tag of a program's image for the working tree, built if needed.
 
@@ -144,7 +144,7 @@ def ca_bundle(environment: Mapping[str, str]) -> bytes | None:
 
 
 def _ensure_base(
-    client: docker.DockerClient, name: str, on_progress: Progress, *, may_make: bool
+    client: docker.DockerClient, name: str, on_progress: OnProgress, *, may_make: bool
 ) -> str:
     """Pull the base image, or make a replacement; return its name."""
     try:
@@ -188,7 +188,7 @@ def _build(
     target: str,
     files: Mapping[str, bytes],
     base: str,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> None:
     bundle = ca_bundle(os.environ)
     # The host's certificates are not part of the finished image, so not of its hash.
@@ -224,7 +224,7 @@ def remove_old(client: docker.DockerClient) -> None:
                 client.images.remove(tag)
 
 
-def follow_build(output: Iterable[Mapping[str, object]], on_progress: Progress) -> None:
+def follow_build(output: Iterable[Mapping[str, object]], on_progress: OnProgress) -> None:
     """Forward a build's output line by line. Raises ImageError with its last lines if it failed."""
     last: deque[str] = deque(maxlen=_LAST_LINES)
     for message in output:

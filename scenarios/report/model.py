@@ -46,7 +46,7 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedFault:
+class InjectedFault:
     """One fault that was injected, or failed."""
 
     what: str
@@ -92,7 +92,7 @@ class ScenarioView:
     connections: Sequence[Connection]
     transfers: Sequence[Transfer]
     expectations: Sequence[Expectation]
-    faults: Sequence[PlacedFault]
+    faults: Sequence[InjectedFault]
     steps: Sequence[tuple[float, str]]
     failure: Failure | None
     notes: Sequence[str]  # what is omitted, and where to find it

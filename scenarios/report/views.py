@@ -13,8 +13,8 @@ from scenarios.report.failure import failure_of, flush
 from scenarios.report.model import (
     Expectation,
     Failure,
+    InjectedFault,
     Lane,
-    PlacedFault,
     RunView,
     ScenarioView,
     Summary,
@@ -202,7 +202,7 @@ def _expectation(record: Record) -> Expectation:
     )
 
 
-def _fault(record: Record, nodes: Sequence[NodeLines]) -> PlacedFault:
+def _fault(record: Record, nodes: Sequence[NodeLines]) -> InjectedFault:
     number = next(
         (
             line.index + 1
@@ -213,7 +213,7 @@ def _fault(record: Record, nodes: Sequence[NodeLines]) -> PlacedFault:
         ),
         0,
     )
-    return PlacedFault(
+    return InjectedFault(
         what=record.what,
         node=record.node,
         at=record.at,
