@@ -84,5 +84,5 @@ def _print_schema(vocabulary: Vocabulary, arguments: Sequence[str]) -> None:
 
     from headless.schema import json_schema
 
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `peer-cli schema | head` ends quietly
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… schema | head` ends quietly
     print(json.dumps(json_schema(vocabulary), indent=2))

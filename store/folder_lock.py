@@ -1,6 +1,6 @@
 """One peer per folder: a lock that ends with its process.
 
-The lock (flock) is on the folder itself, so no lock file is left among the games. An extended
+The lock (flock) is on the folder itself, so no lock file is left among its files. An extended
 attribute names the holder, where the file system supports that.
 """
 
