@@ -17,8 +17,8 @@ sys.exit(main(sys.argv[2:], root=Path(sys.argv[1])))
 """
 
 
-def call(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", MAIN, str(root), "audit", *arguments]
+def call(root: Path, *arguments: str, before: str = "") -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", before + MAIN, str(root), "audit", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
 
 
@@ -59,3 +59,15 @@ def test_a_mutant_that_nobody_knows(tmp_path: Path) -> None:
     done = call(tmp_path, "--mutant", "skips-a-sek")
     assert done.returncode == 2
     assert done.stderr == "There is no mutant skips-a-sek. Near ones: skips-a-seq.\n"
+
+
+def test_the_order_in_which_plugins_are_loaded_does_not_matter(tmp_path: Path) -> None:
+    swapped = """
+import scenarios.audit.run as run
+def of_audit_first(request, folder, chosen, arguments=run._arguments):
+    return ["-p", "scenarios.audit.plugin", *arguments(request, folder, chosen)]
+run._arguments = of_audit_first
+"""
+    done = call(tmp_path, "--mutant", "skips-a-seq", "-j", "2", before=swapped)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 of 1 mutants killed" in done.stdout
