@@ -30,7 +30,7 @@ from scenarios.terminal.view import COLOURS, View
 CUT_OFF, NOT_BEGUN = "cut off", "not begun"
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)  # pytest hashes its plugins
 class Recorder:
     """A pytest plugin that stores the results of scenarios."""
 
@@ -121,7 +121,7 @@ class Recorder:
         return None
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Reporter(Recorder):
     """Also shows the results. Replaces pytest's progress, but not its closing lines."""
 
@@ -229,7 +229,7 @@ class Reporter(Recorder):
             self.console.print(text, soft_wrap=True)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class PlainReporter(Recorder):
     """Leaves the terminal to pytest; only adds where the report will be."""
 

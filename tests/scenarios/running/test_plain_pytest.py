@@ -79,3 +79,31 @@ def test_other_tests_make_no_run(runner: Runner) -> None:
     done = run_pytest(runner, "test_other.py", "-n", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (runner.folder / "runs").exists()
+
+
+@pytest.fixture
+def apart(runner: Runner) -> Runner:
+    """A runner with scenarios in two folders that each have a conftest.py, as families have."""
+    for name, scenario_id in (("one", "S31"), ("two", "S32")):
+        folder = runner.folder / "tiny_family" / name
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        (folder / "conftest.py").touch()
+        (folder / "test_more.py").write_text(
+            "from scenarios.core.scenario import scenario\n"
+            f'@scenario("{scenario_id}", name="More", proves="nothing")\n'
+            'def more(trial):\n    trial.evidence("done")\n'
+        )
+    return runner
+
+
+def test_folders_may_have_fixtures_of_their_own(apart: Runner) -> None:
+    done = run_pytest(apart, "tiny_family", "-k", "S31-S32")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert outcomes(apart) == {"S31": "passed", "S32": "passed"}
+
+
+def test_so_they_may_when_one_runs_at_a_time(apart: Runner) -> None:
+    done = apart.call("run", "S31-S32", "-j", "1")
+    assert done.code == 0, done.out + done.err
+    assert outcomes(apart) == {"S31": "passed", "S32": "passed"}
