@@ -1,8 +1,9 @@
 """Runs blocking work in threads. A thread cannot be cancelled, only waited for."""
 
 import asyncio
+import traceback
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -48,6 +49,12 @@ async def uncancelled(work: Coroutine[Any, Any, _T]) -> _T:
     task = asyncio.ensure_future(work)
     await _until_done(task)
     return task.result()
+
+
+def report_defect(future: "Future[Any]") -> None:
+    """Print the exception of work that nobody waits for, which is a bug; a done callback."""
+    if not future.cancelled() and (error := future.exception()) is not None:
+        traceback.print_exception(error)
 
 
 async def _until_done(future: "asyncio.Future[Any]") -> None:

@@ -1,9 +1,12 @@
 """Answers the other's requests for blocks, in threads of its own."""
 
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from headless.texts import printable
+from headless.threads import report_defect
 from network.limits import RateLimiter
 from pair_cli.files.blocks import (
     BLOCK_BYTES,
@@ -35,6 +38,7 @@ class Server:
         self._tree = folder.tree
         self._pool = ThreadPoolExecutor(THREADS, "serve")
         self._memory = threading.local()
+        self._reported: set[str] = set()
         self._waiting = 0  # counted on the event loop, and by the threads
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -49,7 +53,7 @@ class Server:
         if busy:
             _refuse(channel, wanted.number, "busy")
         else:
-            self._pool.submit(self._answer, channel, wanted)
+            self._pool.submit(self._answer, channel, wanted).add_done_callback(report_defect)
 
     def end(self) -> None:
         """End the threads, once the channel is closed."""
@@ -84,13 +88,22 @@ class Server:
             block = self._read(wanted)
         except FileKeepsChanging:
             block = None
-        except (OSError, UnsafeName):
+        except (OSError, UnsafeName) as error:
+            self._report(wanted.path, error)
             _refuse(channel, wanted.number, "unreadable")
             return
         if block is None:
             _refuse(channel, wanted.number, self._why_not(wanted.path))
         elif self.limiter.acquire(len(block), self._ended):
             channel.send_block(wanted.number, block)
+
+    def _report(self, path: str, error: OSError | UnsafeName) -> None:
+        """Say on stderr that a file cannot be sent; once, however often the other asks for it."""
+        with self._lock:
+            known = path in self._reported
+            self._reported.add(path)
+        if not known:
+            print(f"pair-cli: {printable(path)} cannot be sent: {error}", file=sys.stderr)
 
     def _read(self, wanted: BlockWanted) -> memoryview | None:
         """Return the block, None if this content is not here. Raises OSError, UnsafeName."""

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from headless.envelope import CommandError
 from pair_cli import messages
+from pair_cli.files import serve
 from pair_cli.files.fetch import WINDOW
 from pair_cli.messages import (
     FileAnnounced,
@@ -20,7 +23,7 @@ from pair_cli.messages import (
     PullFinished,
     PullRestarted,
 )
-from tests.pair_cli.fake_channel import FakePair, fake_pair
+from tests.pair_cli.fake_channel import WAIT_S, FakePair, fake_pair
 
 MIB = 1 << 20
 
@@ -274,3 +277,49 @@ def test_cancel_keeps_and_discard_deletes(tmp_path: Path) -> None:
             assert refused.value.code == "no-such-pull"
 
     asyncio.run(run())
+
+
+def test_a_file_that_its_disk_cannot_read_is_reported_on_both_sides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async def run() -> None:
+        async with fake_pair(tmp_path) as pair:
+            pair.connect()
+            await share(pair, "a.bin", os.urandom(5 * MIB))
+            monkeypatch.setattr(serve, "read_at", fail)
+            await pair.other.do(messages.Pull(path="a.bin"))
+            assert (await pair.other.event(PullFailed)).code == "unreadable"
+
+    asyncio.run(run())
+    assert capsys.readouterr().err == (
+        "pair-cli: a.bin cannot be sent: [Errno 5] Input/output error\n"
+    )
+
+
+def test_a_defect_in_the_serving_thread_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed: list[BaseException] = []
+    came = threading.Event()
+
+    def record(error: BaseException) -> None:
+        printed.append(error)
+        came.set()
+
+    def fail(*_: object) -> bool:
+        raise KeyError("a defect")
+
+    async def run() -> None:
+        async with fake_pair(tmp_path) as pair:
+            pair.connect()
+            await share(pair, "a.bin", b"x")
+            monkeypatch.setattr(serve, "read_at", fail)
+            monkeypatch.setattr("traceback.print_exception", record)
+            await pair.other.do(messages.Pull(path="a.bin"))
+            assert await asyncio.to_thread(came.wait, WAIT_S)
+
+    asyncio.run(run())
+    assert [str(error) for error in printed] == ["'a defect'"]
