@@ -1,15 +1,20 @@
 """Reads blocks for other peers, only from files that are still what the index says."""
 
+import errno
 import os
 import threading
 from collections import OrderedDict
 
+from headless.once import Once
+from headless.texts import printable
 from sync_cli.index import Row
 from sync_cli.model import BLOCK_SIZE
 from sync_cli.site import Site
 from sync_cli.tree import Stamp
 
 _MOST_OPEN = 16
+# The file is gone, or something else is in its place or above it: the scan takes that for a change.
+_CHANGED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
 
 
 class Reader:
@@ -19,6 +24,7 @@ class Reader:
         self._site = site
         self._lock = threading.Lock()
         self._open: OrderedDict[bytes, tuple[int, Row]] = OrderedDict()
+        self._report = Once(site.report)
         self.unscanned: set[bytes] = set()
 
     def close(self) -> None:
@@ -49,8 +55,10 @@ class Reader:
         for row in self._site.index.holding(content):
             try:
                 descriptor = tree.open_file(row.entry.path)
-            except OSError:
+            except OSError as error:
                 self.unscanned.add(row.entry.path)
+                if error.errno not in _CHANGED:
+                    self._tell(row.entry.path, error)
                 continue
             if Stamp.of(os.fstat(descriptor)) == row.stamp:
                 self._open[content] = descriptor, row
@@ -68,12 +76,17 @@ class Reader:
         try:
             data = os.pread(descriptor, size, block * BLOCK_SIZE)
             stamp = Stamp.of(os.fstat(descriptor))
-        except OSError:
+        except OSError as error:
+            self._tell(row.entry.path, error)
             return None
         if len(data) == size and stamp == row.stamp:
             return data
         self.unscanned.add(row.entry.path)
         return None
+
+    def _tell(self, path: bytes, error: OSError) -> None:
+        shown = printable(os.fsdecode(path))
+        self._report(f"{shown} cannot be read for other peers: {error.strerror}")
 
     def _forget(self, content: bytes) -> None:
         descriptor, _ = self._open.pop(content, (None, None))

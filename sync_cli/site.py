@@ -89,7 +89,7 @@ class Site:
         self.was_away = False
         self.grain_ns = FINE_GRAIN_NS
         self.changed: Callable[[], None] = lambda: None
-        self._report = report
+        self.report = report
         self._disk_ns = 0
         self._tree: Tree | None = None
         self._folder_lock: FolderLock | None = None
@@ -254,7 +254,7 @@ class Site:
     def _open_tree(self) -> None:
         tree = Tree(self.root)
         try:
-            self._folder_lock = lock_folder(self.root, self.peer_id, self._report, shared=False)
+            self._folder_lock = lock_folder(self.root, self.peer_id, self.report, shared=False)
         except BaseException:
             tree.close()
             raise

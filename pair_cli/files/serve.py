@@ -5,6 +5,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from headless.once import Once
 from headless.texts import printable
 from headless.threads import report_defect
 from network.limits import RateLimiter
@@ -38,7 +39,7 @@ class Server:
         self._tree = folder.tree
         self._pool = ThreadPoolExecutor(THREADS, "serve")
         self._memory = threading.local()
-        self._reported: set[str] = set()
+        self._report = Once(lambda text: print(f"pair-cli: {text}", file=sys.stderr))
         self._waiting = 0  # counted on the event loop, and by the threads
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -89,21 +90,13 @@ class Server:
         except FileKeepsChanging:
             block = None
         except (OSError, UnsafeName) as error:
-            self._report(wanted.path, error)
+            self._report(f"{printable(wanted.path)} cannot be sent: {error}")
             _refuse(channel, wanted.number, "unreadable")
             return
         if block is None:
             _refuse(channel, wanted.number, self._why_not(wanted.path))
         elif self.limiter.acquire(len(block), self._ended):
             channel.send_block(wanted.number, block)
-
-    def _report(self, path: str, error: OSError | UnsafeName) -> None:
-        """Say on stderr that a file cannot be sent; once, however often the other asks for it."""
-        with self._lock:
-            known = path in self._reported
-            self._reported.add(path)
-        if not known:
-            print(f"pair-cli: {printable(path)} cannot be sent: {error}", file=sys.stderr)
 
     def _read(self, wanted: BlockWanted) -> memoryview | None:
         """Return the block, None if this content is not here. Raises OSError, UnsafeName."""

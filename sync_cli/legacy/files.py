@@ -1,5 +1,6 @@
 """The files of a folder that the legacy wire exchanges, and how a fetched one takes its place."""
 
+import errno
 import os
 import secrets
 import stat
@@ -12,6 +13,8 @@ from store.durable import sync_folder
 from sync_cli.legacy.wire import CODE_SUFFIXES, RESERVED_NAME, is_exchanged
 
 _ASIDE = "legacy"
+# Nothing is there, or a link or socket.
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
 _SECOND = 10**9
 RESERVE_SHARE, RESERVE_BYTES = 0.01, 64 << 20
 
@@ -51,14 +54,19 @@ def local_files(folder: Path) -> LocalFiles:
 
 
 def open_served(folder: Path, name: str) -> tuple[int, int] | None:
-    """Open a file to serve it; return it with its size, or None if there is no such file."""
+    """Open a file to serve it; return it with its size, or None if there is no such file.
+
+    Raises OSError for a file that cannot be opened.
+    """
     if not is_exchanged(name):
         return None
     try:
         # Opening a pipe would block, and a link could lead anywhere.
         file = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise
     status = os.fstat(file)
     if not stat.S_ISREG(status.st_mode):
         os.close(file)

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from headless.envelope import Command, CommandError, Empty, Value
+from headless.once import Once
 from headless.output import Output
 from headless.tasks import end_tasks
 from network.acceptor import Acceptor
@@ -22,7 +23,6 @@ from sync_cli.legacy.tracker_link import TrackerLink, TrackerLostError
 from sync_cli.startup import Opened, report
 
 MAX_FETCHES = 8  # at once
-MAX_WARNINGS = 100
 
 
 class LegacyPeer:
@@ -49,7 +49,7 @@ class LegacyPeer:
         self._behind: dict[str, wire.Holder] = {}
         # Of fetched files: the mtime that the directory had, and what the disk made of it.
         self._taken: dict[str, tuple[int, int]] = {}
-        self._warned: set[str] = set()
+        self._warn = Once(report)
         self._tracker: messages.TrackerState = "connecting"
         self._running = asyncio.Event()
         self._running.set()
@@ -129,12 +129,6 @@ class LegacyPeer:
         for name in found.left_out:
             self._warn(f"the name {name!a} cannot be asked for on the legacy wire; it is left out")
         return found.files
-
-    def _warn(self, text: str) -> None:
-        """Say something once. What others say may not fill the memory."""
-        if text not in self._warned and len(self._warned) < MAX_WARNINGS:
-            self._warned.add(text)
-            report(text)
 
     # --- a round ------------------------------------------------------------------------------
 

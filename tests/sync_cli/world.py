@@ -23,6 +23,7 @@ class Peer:
         self.state = base / name / "state"
         self.options = options
         self.events: list[Event] = []
+        self.reported: list[str] = []
         self.fetched_bytes = 0
         self.root.mkdir(parents=True, exist_ok=True)
         self.state.mkdir(exist_ok=True)
@@ -30,7 +31,12 @@ class Peer:
 
     def _open(self) -> Folder:
         return Folder.open(
-            self.root, self.state, self.peer_id, self.options, self.events.append, lambda _: None
+            self.root,
+            self.state,
+            self.peer_id,
+            self.options,
+            self.events.append,
+            self.reported.append,
         )
 
     def restart(self) -> None:
