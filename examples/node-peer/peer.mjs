@@ -11,37 +11,21 @@
 // It is an example: it does not encrypt, hashes its library again after every start, and restarts an
 // interrupted download from the beginning.
 //
-//     peer.mjs      flags, commands, replies and events
+//     peer.mjs      commands, replies and events  startup.mjs   flags, identity, folders
 //     library.mjs   games, files, hashes          network.mjs   other peers, and the protocol
 //     download.mjs  one download                  catalog.mjs   the catalog's SQLite
 
-import { createHash, generateKeyPairSync } from "node:crypto";
-import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
 
 import { readCatalog } from "./catalog.mjs";
 import { Download } from "./download.mjs";
-import { manifest, files, scan, STAGING, VERSION_FILE } from "./library.mjs";
-import { Identity, Limit, Lines, Network, PROTOCOL } from "./network.mjs";
+import { manifest, files, scan } from "./library.mjs";
+import { Limit, Lines, Network, PROTOCOL } from "./network.mjs";
+import { identity, ownAddress, seed, settings, tidy } from "./startup.mjs";
 
 const LONGEST_LINE = 2 ** 20;
 const RESCAN_MS = 500;
-const FLAGS = {
-  name: { type: "string" },
-  "games-dir": { type: "string" },
-  "state-dir": { type: "string" },
-  "catalog-db": { type: "string" },
-  listen: { type: "string" },
-  fixture: { type: "string", multiple: true },
-  "upload-limit": { type: "string" },
-  "download-limit": { type: "string" },
-  "stall-timeout": { type: "string" },
-  // How to read archives; ignored, since this peer never does.
-  unrar: { type: "string" },
-  unpacker: { type: "string" },
-};
 
 /** The error reply of a command. */
 class Refused extends Error {
@@ -328,59 +312,6 @@ function rate(given) {
   const bytes = Math.floor(Number(number) * units[unit]);
   if (!(bytes > 0)) throw new Refused("bad-argument", `Expected a rate as 80MiB, not ${given}.`);
   return bytes;
-}
-
-/** Return the value of each flag: from the command line, else from its environment variable. */
-function settings() {
-  const flags = parseArgs({ options: FLAGS }).values;
-  for (const name of Object.keys(FLAGS)) {
-    const variable = process.env[`PEER_CLI_${name.toUpperCase().replaceAll("-", "_")}`];
-    if (variable !== undefined) flags[name] ??= name === "fixture" ? variable.split(",") : variable;
-  }
-  for (const name of ["games-dir", "state-dir", "catalog-db"]) {
-    if (!flags[name]) throw new Error(`--${name} is missing`);
-  }
-  const seconds = Number(flags["stall-timeout"] ?? 5);
-  if (!(seconds > 0)) throw new Error("--stall-timeout takes seconds, such as 5");
-  return { ...flags, stallMs: seconds * 1000 };
-}
-
-/** Return this peer's identity, creating it at the first start. */
-function identity(stateDir) {
-  const file = path.join(stateDir, "identity.pem");
-  if (!fs.existsSync(file)) {
-    const { privateKey } = generateKeyPairSync("ed25519");
-    fs.mkdirSync(stateDir, { recursive: true });
-    const pem = privateKey.export({ type: "pkcs8", format: "pem" });
-    fs.writeFileSync(`${file}.tmp`, pem, { mode: 0o600 });
-    fs.renameSync(`${file}.tmp`, file);
-  }
-  return new Identity(fs.readFileSync(file));
-}
-
-/** Make a tiny game, the same for the same id and version at every peer. Its archive is not RAR. */
-function seed(gamesDir, id, version) {
-  const root = path.join(gamesDir, id);
-  if (!/^\w[\w-]*$/.test(id)) throw new Error(`--fixture cannot be ${id}`);
-  if (fs.existsSync(path.join(root, VERSION_FILE))) return;
-  fs.mkdirSync(root, { recursive: true });
-  const block = (_, number) => createHash("sha256").update(`${id} ${number}`).digest();
-  const archive = Buffer.concat(Array.from({ length: 2048 }, block));
-  fs.writeFileSync(path.join(root, `${id}.eti`), archive);
-  fs.writeFileSync(path.join(root, VERSION_FILE), `${version}\n`);
-}
-
-/** Remove what a killed download left. */
-function tidy(gamesDir) {
-  for (const id of fs.readdirSync(gamesDir)) {
-    const staging = path.join(gamesDir, id, STAGING);
-    if (fs.existsSync(staging)) fs.rmSync(staging, { recursive: true });
-  }
-}
-
-function ownAddress() {
-  const all = Object.values(os.networkInterfaces()).flat();
-  return all.find((one) => one.family === "IPv4" && !one.internal)?.address ?? "127.0.0.1";
 }
 
 async function main() {

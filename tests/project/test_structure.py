@@ -33,7 +33,14 @@ def test_nothing_is_imported_upward_or_in_a_circle(capsys: pytest.CaptureFixture
 
 def test_no_module_is_too_long_to_be_read() -> None:
     found = {}
-    for file in modules(*PACKAGES, "tests"):
+    scripts = [
+        file
+        for folder in ("examples", "scenarios")
+        for file in sorted((PROJECT / folder).rglob("*"))
+        if file.suffix in (".js", ".mjs")
+    ]
+    assert scripts
+    for file in [*modules(*PACKAGES, "examples", "tests"), *scripts]:
         name = str(file.relative_to(PROJECT))
         lines = len(file.read_text(encoding="utf-8").splitlines())
         if lines > LONGEST_MODULE:
