@@ -60,6 +60,7 @@ def pytest_runtest_makereport(
     if report.when == "teardown":
         told = vars(report)["scenario"]
         outcome = _outcome(item, errors, told["reason"], told["duration_s"])
+        del item.stash[_errors]  # they keep all that the scenario had
         # xdist transmits a report's own attributes.
         vars(report)["pair"] = asdict(outcome)
     return report

@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest._code.code import ExceptionChainRepr
@@ -36,6 +37,7 @@ from scenarios.running.items import (
     repetition_key,
     scenario_items,
     settings_key,
+    trial_key,
     trial_of,
     variant_of,
 )
@@ -158,7 +160,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Hold a lock: shared, or exclusive for a scenario that measures.
+    """Hold a lock, shared, or exclusive for a scenario that measures; then forget the trial.
 
     Outermost, so that no timeout includes waiting for it. Scenarios that measure are last in order,
     so they wait for the rest, and only others of their kind wait for them. What the rest has
@@ -172,7 +174,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         if alone:
             os.sync()
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            # Pytest keeps all items to the end; with their trials, a long run would need gigabytes.
+            kept: tuple[pytest.StashKey[Any], ...] = (trial_key, _verdict_key)
+            for key in kept:
+                if key in item.stash:
+                    del item.stash[key]
 
 
 @pytest.hookimpl(wrapper=True)

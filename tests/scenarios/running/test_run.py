@@ -160,6 +160,11 @@ def test_repetitions_are_kept_apart_and_counted(runner: Runner, jobs: str) -> No
     assert re.search(rf'only in latest:{good}: [\d.]+ s .*"ping"', compared)
 
 
+def test_a_trial_that_is_over_takes_no_memory(runner: Runner) -> None:
+    done = runner.call("run", "S1", "S16", "--backend", "process", "--repeat", "3", "-j", "1")
+    assert done.code == 0, done.out
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_until_fail_stops_at_the_first_failure(runner: Runner, jobs: str) -> None:
     done = runner.call("run", "S9", "--backend", "process", "--until-fail", "-j", jobs)

@@ -11,6 +11,7 @@ from typing import Any
 PROJECT = Path(__file__).parents[3]
 
 FAMILY = '''
+import gc
 import os
 import sys
 from pathlib import Path
@@ -114,6 +115,14 @@ def missed(trial):
 @scenario("S15", name="Told", proves="which peer is under test")
 def told(trial, under_test):
     trial.evidence(" ".join(under_test.programs["node"].command))
+
+
+@scenario("S16", name="Lean", proves="trials that are over are forgotten")
+def lean(trial):
+    gc.collect()
+    kept = sum(type(one) is type(trial) for one in gc.get_objects())
+    trial.check.equal("trials in memory", kept, 1)
+    start(trial)
 
 
 @scenario("S12", name="Measure", proves="runs alone", measures=True)
