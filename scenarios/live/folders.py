@@ -4,7 +4,7 @@ import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from scenarios.core.backends.shared_network import LIVE
@@ -27,10 +27,14 @@ def neighbours() -> dict[str, str]:
 @contextmanager
 def private_folder(name: str) -> Iterator[Path]:
     """Provide a folder for this live node; remove it, and those of dead ones."""
-    LIVE.mkdir(parents=True, exist_ok=True)
-    remove_abandoned()
-    made = tempfile.TemporaryDirectory(prefix=f"{name}-", dir=LIVE, ignore_cleanup_errors=True)
-    with made as own, exclusive(Path(own, LOCK)):
+    with ExitStack() as stack:
+        with exclusive(LIVE / LOCK):
+            _remove_abandoned()
+            made = tempfile.TemporaryDirectory(
+                prefix=f"{name}-", dir=LIVE, ignore_cleanup_errors=True
+            )
+            own = stack.enter_context(made)
+            stack.enter_context(exclusive(Path(own, LOCK)))
         try:
             yield Path(own)
         finally:
@@ -39,6 +43,14 @@ def private_folder(name: str) -> Iterator[Path]:
 
 def remove_abandoned() -> list[str]:
     """Remove what killed live nodes have left, mounts first; return descriptions of it."""
+    if not LIVE.exists():
+        return []
+    with exclusive(LIVE / LOCK):
+        return _remove_abandoned()
+
+
+def _remove_abandoned() -> list[str]:
+    # Under a lock, for a folder whose live node does not hold its lock yet looks abandoned.
     removed = []
     for folder in _folders():
         if _is_abandoned(folder):
