@@ -8,6 +8,7 @@ import itertools
 from scenarios.core.backends.base import Capability
 from scenarios.core.errors import CommandFailed
 from scenarios.core.scenario import scenario
+from scenarios.core.window import Window
 from scenarios.families.tunnel.tunnel import (
     FROM_CLIENT,
     FROM_SERVER,
@@ -107,10 +108,7 @@ def connect_racing_with_close(tunnel: Tunnel) -> None:
     window = tunnel.server.window()
     tunnel.tcp.request("race", addr=addr, count=1000, timeout=TRANSFER_S)
     tunnel.echoes("the one behind them", addr, KB)
-    tunnel.caught_up(tunnel.server)
-    opened = len(window.events("stream-opened", tunnel=name))
-    nth = itertools.count(1)
-    window.wait_event("stream-closed", tunnel=name, where=lambda _: next(nth) == opened)
+    all_closed(tunnel, window, name)
     for node in (tunnel.server, tunnel.clients[1]):
         status = node.request("status")
         tunnel.check.equal(f"streams at {node}", status["streams"], 0)
@@ -144,6 +142,14 @@ def drain_and_activate(tunnel: Tunnel) -> None:
     tunnel.clients[2].wait_exit()
 
 
+def all_closed(tunnel: Tunnel, window: Window, name: str) -> None:
+    """Wait until the server has closed every stream of a tunnel that it has opened so far."""
+    tunnel.caught_up(tunnel.server)
+    opened = len(window.events("stream-opened", tunnel=name))
+    nth = itertools.count(1)
+    window.wait_event("stream-closed", tunnel=name, where=lambda _: next(nth) == opened)
+
+
 def dialled(tunnel: Tunnel, addr: str) -> Connection | None:
     """Return a connection, or None when it was reset as soon as it was there."""
     try:
@@ -160,6 +166,7 @@ def descriptors_exhausted(tunnel: Tunnel) -> None:
     tunnel.start(1, server_files=FILES)
     name = FROM_CLIENT[0]
     addr = tunnel.addr(tunnel.clients[1], name)
+    window = tunnel.server.window()
     held = [one for _ in range(ASKED) if (one := dialled(tunnel, addr))]
     told = [one.reading(1) for one in held]
     served = 0
@@ -170,6 +177,7 @@ def descriptors_exhausted(tunnel: Tunnel) -> None:
     tunnel.check.between("connections that were served", served, FILES // 2, FILES)
     for one in held:
         one.close()
+    all_closed(tunnel, window, name)  # before, the server has no descriptor to spare
     tunnel.echoes("a new one afterwards", addr, KB)
 
 
