@@ -185,6 +185,13 @@ def test_an_empty_folder_is_not_taken_for_the_current_one(
         assert flag in refusal(capsys, [*NEEDED, flag, ""], {})
 
 
+def test_an_empty_variable_counts_as_not_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """Compose passes every variable that a file names, whether anybody has set it or not."""
+    empty = {variable_of(flag): "" for flag, *_ in FLAGS}
+    assert read_settings(NEEDED, empty) == read_settings(NEEDED, {})
+    assert "--games-dir is missing" in refusal(capsys, [], empty)
+
+
 def test_help_names_every_flag_and_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         read_settings(["--help"], {})

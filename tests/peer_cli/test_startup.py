@@ -2,14 +2,16 @@
 
 import errno
 import os
+import resource
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from network.identity import KEY_FILE, load_or_create
-from tests.peer_cli.peer_process import Place, make_place, run_peer
+from tests.peer_cli.peer_process import TIMEOUT_S, Place, command_line, make_place, run_peer
 
 Flags = dict[str, object]
 
@@ -138,6 +140,38 @@ def test_what_prevents_a_start_is_one_line_and_exit_2(
     assert err.startswith("peer-cli: ")
     assert text in err
     assert ended.stdout == b""
+
+
+def test_a_restart_on_a_read_only_state_disk_is_one_line_and_exit_2(place: Place) -> None:
+    place.state_dir.mkdir()
+    load_or_create(place.state_dir)
+    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    own_mounts = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        words = [*own_mounts, str(place.state_dir), *command]
+        return subprocess.run(
+            words, capture_output=True, text=True, timeout=TIMEOUT_S, input="", check=False
+        )
+
+    if run("true").returncode:
+        pytest.skip("no mounts of one's own here")
+    ended = run(*command_line(place.flags()))
+    text = f"The state folder {place.state_dir} cannot be used: {os.strerror(errno.EROFS)}."
+    assert ended.stderr == f"peer-cli: {text}\n"
+    assert (ended.returncode, ended.stdout) == (2, "")
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(place: Place) -> None:
+    """The usual soft limit is for programs that have few connections."""
+    few = ["prlimit", "--nofile=128:777"]
+    with subprocess.Popen(
+        [*few, *command_line(place.flags())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as peer:
+        assert peer.stdout
+        assert b"local-peer-ready" in peer.stdout.readline()
+        assert resource.prlimit(peer.pid, resource.RLIMIT_NOFILE) == (777, 777)
+        peer.communicate(timeout=TIMEOUT_S)
 
 
 def test_a_port_in_use_is_one_line_and_exit_2(place: Place) -> None:

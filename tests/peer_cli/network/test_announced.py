@@ -59,6 +59,17 @@ class World:
             known.clear()
         unwatch()
 
+    async def rounds(self, count: int) -> None:
+        """Wait until somebody who never answers was tried so often, each time after a pause."""
+        self.announced.heard("nobody", [THERE])
+        for _ in range(count):
+            await self.tried(THERE)
+
+    async def tried(self, address: Address) -> None:
+        """Wait until this address is tried."""
+        while await self.tries.get() != address:
+            pass
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,12 +98,11 @@ def test_a_lost_peer_is_connected_to_again_without_any_news_of_it() -> None:
         world.announced.heard("p", [HERE])
         for _ in range(3):
             await world.known("p")
+            await world.rounds(6)  # so that nothing is waited for any more but the loss
             del world.there[HERE]  # the link is down
             world.lose("p")
-            while not world.tries.empty():
-                world.tries.get_nowait()
-            await world.tries.get()
-            await world.tries.get()
+            for _ in range(2):
+                await world.tried(HERE)
             world.there[HERE] = "p"
         await world.known("p")
         world.announced.close()

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from network import handshake
+from network import streams as streams_module
 from network.address import Address
 from network.certificate import client_tls
 from peer_cli import messages
@@ -187,12 +188,25 @@ def test_a_crowd_makes_room_for_somebody_else(
     run(scenario)
 
 
-def test_who_breaks_the_rules_and_stays_is_cut(tmp_path: Path) -> None:
-    """Not only TLS is ended, in good order: the connection itself is gone at once."""
+STRANGE_HELLO = wire.Hello(
+    protocol=99, public_key=bytes(32), nonce=bytes(32), name="new", port=4000
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "patience_s"),
+    [(b"\0\0\0\1\xc1", 1000.0), (wire.encode_frame(STRANGE_HELLO), 0.1)],
+    ids=["cut at once", "told why, and then cut"],
+)
+def test_who_breaks_the_rules_and_stays_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes, patience_s: float
+) -> None:
+    """Not only TLS is ended, in good order: the connection itself is gone."""
+    monkeypatch.setattr(streams_module, "CLOSE_TIMEOUT_S", patience_s)
 
     def stay(address: Address) -> None:
         tls = client_tls().wrap_socket(socket.create_connection(address))
-        tls.sendall(b"\0\0\0\1\xc1")
+        tls.sendall(said)
         with contextlib.suppress(OSError):
             while tls.recv(100):
                 pass

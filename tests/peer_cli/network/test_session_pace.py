@@ -131,6 +131,18 @@ def test_who_does_not_read_a_large_message_is_cut_off(
     assert capsys.readouterr().err.count("does not read what this peer sends") == 1
 
 
+def test_who_breaks_the_protocol_is_cut_off_whatever_is_still_unsent() -> None:
+    async def scenario() -> None:
+        async with session_and_end() as (session, running, other, _):
+            sending = asyncio.create_task(session.send_large(LARGE))
+            other.writer.write(b"\0\0\0\1\xc1")
+            assert await running == "connection-lost"
+            assert session._outbox._writer.transport.get_write_buffer_size() == 0
+            await sending
+
+    run(scenario)
+
+
 def test_of_large_messages_one_is_under_way_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with session_and_end() as (session, _, other, _):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from network import pace
 from network.address import Address
 from network.limits import RateLimiter
 from peer_cli.transfer.dataplane import (
@@ -136,20 +137,25 @@ def test_a_source_that_trickles_is_given_up(
 
 
 def test_a_receiver_that_sips_is_given_up(
-    ends: tuple[socket.socket, socket.socket], threads: ThreadPoolExecutor, source: int
+    ends: tuple[socket.socket, socket.socket],
+    threads: ThreadPoolExecutor,
+    source: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ends[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    ends[1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    """It takes enough, often enough, that it never stalls."""
+    monkeypatch.setattr(pace, "MIN_RATE", 1 << 30)
+    ends[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 10)
+    ends[1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
     over = threading.Event()
 
     def sip() -> None:
         while not over.wait(0.02):
-            ends[1].recv(1)
+            ends[1].recv(16 << 10)
 
     sipping = threads.submit(sip)
     try:
-        with pytest.raises(NoProgressError):
-            attached(ends[0], 0.2).send_file(source, 0, SIZE)
+        with pytest.raises(NoProgressError, match="moves less than"):
+            attached(ends[0], 0.5).send_file(source, 0, SIZE)
     finally:
         over.set()
         sipping.result(LONG_S)

@@ -21,9 +21,12 @@ FILES = {
 }
 
 
-def game(version: str | None = "1", *, downloaded: bool = True) -> LocalGame:
-    available = Availability.READY if downloaded else Availability.LOCAL_ONLY
-    return LocalGame("g", version, downloaded, False, available, 5)
+def game(
+    version: str | None = "1", *, downloaded: bool = True, problem: str | None = None
+) -> LocalGame:
+    ready = downloaded and problem is None
+    available = Availability.READY if ready else Availability.LOCAL_ONLY
+    return LocalGame("g", version, downloaded, False, available, 5, problem)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,7 @@ def game(version: str | None = "1", *, downloaded: bool = True) -> LocalGame:
         ("g", game(None, downloaded=False), False, "not-downloaded"),
         ("g", game("2"), False, "wrong-version"),
         ("g", game(None), False, "wrong-version"),
+        ("g", game(problem="The folder 'data' cannot be read."), False, "unreadable"),
     ],
 )
 def test_who_is_not_admitted_is_told_why(
