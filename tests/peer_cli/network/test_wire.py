@@ -1,5 +1,6 @@
 import asyncio
 import random
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -270,6 +271,29 @@ def test_a_map_of_any_header_may_be_large() -> None:
     for header in (b"\x81", b"\xde\x00\x01", b"\xdf\x00\x00\x00\x01"):
         with pytest.raises(EOFError):
             read((1 << 24).to_bytes(4, "big") + (header + payload[1:]).ljust(64, b"\0"))
+
+
+def test_nothing_is_kept_of_a_manifest_that_nobody_waits_for() -> None:
+    def head_of(size: int) -> bytes:
+        return size.to_bytes(4, "big") + b"\x81\xa4type\xa8manifest".ljust(64, b"\0")
+
+    async def scenario() -> int:
+        size, part = 16 << 20, 64 << 10
+        reader = asyncio.StreamReader()
+        reader.feed_data(head_of(size))
+        head = await wire.read_head(reader)
+        reading = asyncio.create_task(wire.read_rest(reader, head, manifest_due=lambda: False))
+        tracemalloc.start()
+        for at in range(64, size, part):
+            reader.feed_data(bytes(min(part, size - at)))
+            await asyncio.sleep(0)  # let it be read
+        assert await reading is None
+        return tracemalloc.get_traced_memory()[1]
+
+    try:
+        assert run(scenario) < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_texts_that_are_shown_are_clean() -> None:

@@ -1,5 +1,6 @@
 """The gates that every request to a source has to pass."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from peer_cli.library.scan import Availability, LocalGame
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError
 from peer_cli.transfer.serve import admit, check_ranges
+from tests.peer_cli.faults import LOOKS, failing
 from tests.peer_cli.transfer.game_files import BLOCK, content, write_files
 
 CATALOG = {"g": CatalogEntry("g", "1")}
@@ -102,3 +104,10 @@ def test_bad_ranges_are_refused(root: Path, offset: int, length: int) -> None:
 )
 def test_good_ranges_are_not(root: Path, wanted: wire.Range) -> None:
     check_ranges(root, [wanted])
+
+
+def test_a_file_of_many_ranges_is_looked_at_once(root: Path) -> None:
+    ranges = [wire.Range("sub/b.bin", 0, 1)] * wire.MAX_RANGES
+    with failing(root, 0, errno.EIO, calls=LOOKS) as calls:
+        check_ranges(root, ranges)
+    assert 0 < calls.count < 10
