@@ -261,3 +261,26 @@ def test_who_advertises_too_much_is_told_so(
     told = capsys.readouterr().err
     assert "is ended: The libraries of all peers are too large together." in told
     assert "ended the session: The libraries of all peers are too large together." in told
+
+
+def test_all_sessions_of_one_address_share_a_rate_of_messages(tmp_path: Path) -> None:
+    """Otherwise as many sessions as somebody opens would take so much more."""
+
+    async def scenario() -> None:
+        async with (
+            node(tmp_path, "ann") as ann,
+            node(tmp_path, "ben") as ben,
+            node(tmp_path, "cat") as cat,
+            node(tmp_path, "dan", listen="127.0.0.2") as dan,
+        ):
+            for other in (ben, cat, dan):
+                await other.connections.connect(ann.address)
+            await ann.told(messages.PeerConnected, 3)
+            here, too, elsewhere = (peer.session for peer in ann.peers.all())
+            assert (here.addr.ip, too.addr.ip, elsewhere.addr.ip) == (
+                "127.0.0.1", "127.0.0.1", "127.0.0.2",
+            )  # fmt: skip
+            assert here._rate is too._rate
+            assert here._rate is not elsewhere._rate
+
+    run(scenario)

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +14,7 @@ from network.address import Address
 from peer_cli.library.index import ContentIndex
 from peer_cli.network import wire
 from peer_cli.network.session import DeniedError, Question
-from peer_cli.transfer import send
+from peer_cli.transfer import send, serve
 from store.names import UnsafeName
 from tests.peer_cli.transfer.game_files import (
     BLOCK,
@@ -71,6 +72,27 @@ def test_a_game_that_cannot_be_read_is_unreadable(
         assert caught.value.code == "unreadable"
 
     run(tmp_path, scenario)
+
+
+def test_ranges_are_checked_beside_everything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand ranges of as many files take a while, in which others have their turn."""
+    write_files(tmp_path / "games" / "g", FILES)
+    checked_in: list[threading.Thread] = []
+    check = serve.check_ranges
+
+    def watched(root: Path, ranges: list[wire.Range]) -> None:
+        checked_in.append(threading.current_thread())
+        check(root, ranges)
+
+    monkeypatch.setattr(serve, "check_ranges", watched)
+
+    async def scenario(made: Bench) -> None:
+        assert isinstance(await made.ask(open_transfer(wire.Range("a.eti", 0, 1))), wire.Ticket)
+
+    run(tmp_path, scenario)
+    assert [thread is threading.main_thread() for thread in checked_in] == [False]
 
 
 @pytest.mark.parametrize(
