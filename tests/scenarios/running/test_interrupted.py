@@ -2,11 +2,14 @@
 
 import os
 import re
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from scenarios.running.run import project_state
 from tests.scenarios.running.tiny_runner import Runner, processes_of
 
 OUTCOME = "interrupted: 1 passed, 1 cut off (S20), 1 not begun"
@@ -130,3 +133,20 @@ def test_the_run_says_what_was_tested(runner: Runner) -> None:
     assert re.fullmatch("[0-9a-f]{40}", results["commit"])
     assert "by `python -m scenarios run S1 --backend process`" in runner.call("summary").out
     assert results["commit"][:12] in (latest(runner) / "report.html").read_text()
+
+
+def test_changes_that_are_not_committed_are_told(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        identity = ["-c", "user.name=x", "-c", "user.email=x@localhost"]
+        command = ["git", *identity, "-C", str(tmp_path), *words]
+        subprocess.run(command, check=True, capture_output=True)
+
+    git("init")
+    git("commit", "--allow-empty", "--message", "first")
+    commit, dirty = project_state(tmp_path)
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    assert not dirty
+    (tmp_path / "new").touch()
+    assert project_state(tmp_path) == (commit, True)
+    shutil.rmtree(tmp_path / ".git")
+    assert project_state(tmp_path) == ("", False)
