@@ -45,7 +45,7 @@ class FakeSession:
 class Bench:
     """A server of one library."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, encrypt: bool = False) -> None:
         self.active: set[str] = set()
         self.index = ContentIndex(folder / "index.db")
         self.library = Library(folder / "games", self.index, print)
@@ -55,6 +55,7 @@ class Bench:
             RateLimiter(None),
             Unpacker(),
             self.active.__contains__,
+            encrypt=encrypt,
         )
         self._listening = socket.create_server(("127.0.0.1", 0))
 
@@ -97,8 +98,8 @@ async def read_all(client: socket.socket) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def bench(folder: Path) -> AsyncIterator[Bench]:
-    made = Bench(folder)
+async def bench(folder: Path, *, encrypt: bool = False) -> AsyncIterator[Bench]:
+    made = Bench(folder, encrypt=encrypt)
     try:
         await made.library.rescan()
         yield made
@@ -107,9 +108,11 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
         made.close()
 
 
-def run(folder: Path, scenario: Callable[[Bench], Awaitable[None]]) -> None:
+def run(
+    folder: Path, scenario: Callable[[Bench], Awaitable[None]], *, encrypt: bool = False
+) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(TIMEOUT_S), bench(folder) as made:
+        async with asyncio.timeout(TIMEOUT_S), bench(folder, encrypt=encrypt) as made:
             await scenario(made)
 
     asyncio.run(limited())

@@ -1,19 +1,8 @@
-from types import SimpleNamespace
-from typing import cast
-
 import pytest
 
-from network.address import Address
-from peer_cli.install.entries import malformed
-from peer_cli.install.errors import InstallError, SenderError
 from peer_cli.network import wire
-from peer_cli.network.session import DeniedError, NoAnswerError, Session, SessionLostError
 from peer_cli.transfer import bans as bans_module
 from peer_cli.transfer.bans import Bans
-from peer_cli.transfer.dataplane import NoProgressError, TransferLostError
-from peer_cli.transfer.fetch import Source, deserves_ban
-from peer_cli.transfer.manifest import ManifestError
-from peer_cli.transfer.receive import CorruptSourceError
 
 
 def library(**sizes: int) -> dict[str, wire.Game]:
@@ -47,26 +36,3 @@ def test_how_many_are_kept_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         bans.add("g", f"liar {number}", library(g=1))
     assert [bans.holds("g", f"liar {n}", library(g=1)) for n in range(3)] == [False, True, True]
-
-
-@pytest.mark.parametrize(
-    ("error", "asleep", "awake"),
-    [
-        (CorruptSourceError("wrong bytes"), True, True),
-        (ManifestError("impossible"), True, True),
-        (malformed("frames without data"), True, True),
-        (NoProgressError("it trickles"), False, True),
-        (NoAnswerError("it only hashes"), False, True),
-        (SenderError("malformed-stream", "Its own words."), False, False),
-        (InstallError("crc-mismatch", "The archive is damaged."), False, False),
-        (InstallError("stream-not-authentic", "Somebody in the path."), False, False),
-        (DeniedError("busy", "Not now."), False, False),
-        (TransferLostError("gone"), False, False),
-        (SessionLostError("gone"), False, False),
-    ],
-)
-def test_only_who_is_to_blame_is_banned(error: Exception, *, asleep: bool, awake: bool) -> None:
-    for responsive, banned in ((False, asleep), (True, awake)):
-        session = cast("Session", SimpleNamespace(is_responsive=responsive))
-        source = Source("a", Address("10.0.0.1", 1), session)
-        assert deserves_ban(source, error) == banned, responsive

@@ -74,6 +74,27 @@ def test_a_game_that_cannot_be_read_is_unreadable(
     run(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("own", [False, True])
+def test_either_side_may_have_the_data_encrypted(tmp_path: Path, *, own: bool, asked: bool) -> None:
+    write_files(tmp_path / "games" / "g", FILES)
+
+    async def scenario(made: Bench) -> None:
+        question = msgspec.structs.replace(
+            open_transfer(wire.Range("version.ini", 0, 2)), encrypt=asked
+        )
+        first, second = await made.ask(question), await made.ask(question)
+        assert isinstance(first, wire.Ticket)
+        assert isinstance(second, wire.Ticket)
+        assert (first.seal is not None) == (own or asked)
+        assert first.seal is None or first.seal != second.seal
+        sent = await made.fetch(first.ticket)
+        assert sent
+        assert (sent == FILES["version.ini"]) == (first.seal is None)
+
+    run(tmp_path, scenario, encrypt=own)
+
+
 def test_ranges_are_checked_beside_everything_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
