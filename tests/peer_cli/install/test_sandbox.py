@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from peer_cli.install.sandbox import CPU_S, OPEN_FILES
+
 # Each attempt prints what it came to; the archive's name is the first argument.
 PROBE = """
 import _thread, json, os, resource, socket, subprocess, sys, threading
@@ -21,6 +23,7 @@ def tried(work):
         return type(error).__name__
     return "done"
 
+LIMITS = ("CORE", "CPU", "FSIZE", "NOFILE")
 archive, folder, kind = sys.argv[1:]
 in_use = address_space()
 confine([archive], 1, runs_program=kind == "program")
@@ -54,6 +57,7 @@ print(json.dumps({
     "start a thread": tried(thread),
     "take a GiB": tried(lambda: bytearray(1 << 30)),
     "take 64 MiB": tried(lambda: bytearray(64 << 20)),
+    **{name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[0] for name in LIMITS},
 }))
 """
 
@@ -62,12 +66,12 @@ def has_landlock() -> bool:
     return sys.platform == "linux" and int(ctypes.CDLL(None).syscall(444, None, 0, 1)) >= 1
 
 
-def probe(tmp_path: Path, kind: str) -> dict[str, str]:
+def probe(tmp_path: Path, kind: str) -> dict[str, str | int]:
     archive = tmp_path / "game.eti"
     archive.write_bytes(b"x")
     command = [sys.executable, "-c", PROBE, str(archive), str(tmp_path), kind]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found: dict[str, str] = json.loads(output)
+    found: dict[str, str | int] = json.loads(output)
     assert [path.name for path in tmp_path.iterdir()] == ["game.eti"]
     return found
 
@@ -93,9 +97,15 @@ def test_nothing_is_left_but_to_unpack(tmp_path: Path, kind: str) -> None:
         "start a thread": "done",
         "take a GiB": "MemoryError",
         "take 64 MiB": "done",
+        "CORE": 0,
+        "CPU": CPU_S,
+        "FSIZE": 0,
+        "NOFILE": OPEN_FILES,
     }
 
 
-def test_memory_is_limited_everywhere(tmp_path: Path) -> None:
+def test_resources_are_limited_everywhere(tmp_path: Path) -> None:
     found = probe(tmp_path, "library")
     assert (found["take a GiB"], found["take 64 MiB"]) == ("MemoryError", "done")
+    limits = [found[name] for name in ("CORE", "CPU", "FSIZE", "NOFILE")]
+    assert limits == [0, CPU_S, 0, OPEN_FILES]

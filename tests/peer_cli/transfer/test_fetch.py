@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from network.address import Address
+from network.limits import RateLimiter
+from peer_cli.catalog import CatalogEntry
 from peer_cli.install.entries import malformed
 from peer_cli.install.errors import InstallError, SenderError
+from peer_cli.install.unpacker import Unpacker
 from peer_cli.network import wire
 from peer_cli.network.session import (
     DeniedError,
@@ -19,9 +24,13 @@ from peer_cli.network.session import (
     SessionLostError,
 )
 from peer_cli.transfer.dataplane import NoProgressError, TransferLostError
-from peer_cli.transfer.fetch import Source, ask_ticket, deserves_ban
+from peer_cli.transfer.download import Download, DownloadError
+from peer_cli.transfer.fetch import DownloadContext, Source, ask_ticket, deserves_ban
 from peer_cli.transfer.manifest import ManifestError
 from peer_cli.transfer.receive import CorruptSourceError
+from peer_cli.transfer.streamed import StreamedInstall
+from tests.peer_cli.gate import Gate
+from tests.peer_cli.transfer.scripted_source import ScriptedSource, listening
 
 
 @pytest.mark.parametrize(
@@ -72,3 +81,37 @@ def test_data_that_was_to_be_encrypted_is_not_taken_in_clear(
     else:
         assert asyncio.run(asking) == ticket
     assert [one.encrypt for one in asked if isinstance(one, wire.OpenStream)] == [encrypt]
+
+
+class ClearSource(ScriptedSource):
+    """Has a ticket for everything, and encrypts nothing."""
+
+    async def ask(self, question: Callable[[int], Question], patience_s: float) -> wire.Answer:
+        if isinstance(question(1), wire.OpenStream):
+            return wire.StreamTicket(request=1, ticket=bytes(32), key=bytes(32))
+        return await super().ask(question, patience_s)
+
+
+@pytest.mark.parametrize("way", ["download", "stream", "archives of a digest"])
+def test_who_wants_encryption_gets_nothing_without_it(tmp_path: Path, way: str) -> None:
+    game = {"version.ini": b"1\n", "a.eti": b"archive"}
+
+    async def scenario() -> None:
+        source = ClearSource("a", game)
+        with ThreadPoolExecutor(4) as pool:
+            context = DownloadContext(
+                tmp_path, RateLimiter(None), pool, 5.0, lambda _: None, Gate().caught_up,
+                lambda *_: None, encrypt=True,
+            )  # fmt: skip
+            digest = source.manifest.digest() if way == "archives of a digest" else None
+            entry = CatalogEntry("g", "1", content_digest=digest)
+            async with listening(source) as sources, asyncio.timeout(20):
+                if way == "download":
+                    await Download(context, tmp_path, entry, sources).run()
+                else:
+                    root = tmp_path / "g"
+                    await StreamedInstall(context, root, entry, Unpacker(), sources).run()
+
+    with pytest.raises(DownloadError, match="the source does not encrypt its data"):
+        asyncio.run(scenario())
+    assert not (tmp_path / "g").exists()

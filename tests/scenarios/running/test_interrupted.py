@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -94,9 +95,16 @@ def test_an_interrupted_run_says_so_everywhere(
 def test_a_second_ctrl_c_does_not_disturb_the_cleaning_up(runner: Runner) -> None:
     process = runner.start("run", "S20", "--backend", "process", "-j", "2", preexec_fn=endable)
     runner.wait_until_it_hangs()
-    for _ in range(5):
+    assert process.stderr
+    told = ""
+    while "Cleaning up" not in told:  # which only a later one is answered with
         os.killpg(process.pid, signal.SIGINT)
+        if select.select([process.stderr], [], [], 0.05)[0]:
+            line = process.stderr.readline()
+            told += line
+            assert line, told
     out, err = process.communicate(timeout=40)
+    err = told + err
     assert process.returncode == 130
     assert "Traceback" not in out + err
     assert "KeyboardInterrupt" not in err
