@@ -43,3 +43,19 @@ def test_every_locked_package_has_hashes() -> None:
         packages = re.split(r"^(?=[a-z0-9-]+==)", text, flags=re.MULTILINE)[1:]
         assert packages
         assert [package for package in packages if "--hash=sha256:" not in package] == []
+
+
+def test_nothing_is_installed_without_its_hash() -> None:
+    """Neither for developers and CI, which both use the launcher, nor in the images."""
+    for name in ("justw", "Dockerfile"):
+        text = (PROJECT / name).read_text(encoding="utf-8")
+        taken = re.findall(r"(\S+) --requirement ", text)
+        assert taken == ["--require-hashes"], name
+
+
+def test_the_image_has_unrar_as_a_package() -> None:
+    """So it has its record, and what looks for known faults finds it."""
+    text = (PROJECT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    [system] = re.findall(r"^FROM \$\{BASE\} AS system\n(RUN .*)$", text, re.MULTILINE)
+    assert re.search(r"apt-get install [^&]*\bunrar\b", system)
+    assert "/var/lib/dpkg" not in text

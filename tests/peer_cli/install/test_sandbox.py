@@ -3,13 +3,21 @@
 import ctypes
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from peer_cli.install.sandbox import CPU_S, OPEN_FILES
+from peer_cli.install.sandbox import (
+    BYTES_PER_CPU_S,
+    CPU_S,
+    MEMORY_BESIDE_DICTIONARY,
+    OPEN_FILES,
+)
+from peer_cli.install.unpacker import Unpacker, stop
+from tests.peer_cli.install.rar_bytes import archive, file_block
 
 # Each attempt prints what it came to; the archive's name is the first argument.
 PROBE = """
@@ -25,6 +33,8 @@ def tried(work):
 
 LIMITS = ("CORE", "CPU", "FSIZE", "NOFILE")
 archive, folder, kind = sys.argv[1:]
+most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 in_use = address_space()
 confine([archive], 1, runs_program=kind == "program")
 limit_resources(in_use, 1 << 20, 0)
@@ -109,3 +119,25 @@ def test_resources_are_limited_everywhere(tmp_path: Path) -> None:
     assert (found["take a GiB"], found["take 64 MiB"]) == ("MemoryError", "done")
     limits = [found[name] for name in ("CORE", "CPU", "FSIZE", "NOFILE")]
     assert limits == [0, CPU_S, 0, OPEN_FILES]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell")
+def test_the_helper_is_confined_and_limited(tmp_path: Path) -> None:
+    packed = tmp_path / "game.eti"
+    packed.write_bytes(archive(file_block("a", bytes(8 << 20))))
+    with Unpacker().start([packed]) as helper:
+        try:
+            assert helper.stdout
+            helper.stdout.read(1)  # it has begun, and waits for its reader
+            status = Path(f"/proc/{helper.pid}/status").read_text(encoding="utf-8")
+            limits = {
+                kind: resource.prlimit(helper.pid, kind)[0]
+                for kind in (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_NOFILE)
+            }
+        finally:
+            stop(helper)
+    assert "\nNoNewPrivs:\t1\n" in status
+    assert "\nSeccomp:\t2\n" in status or os.uname().machine not in ("x86_64", "aarch64")
+    assert MEMORY_BESIDE_DICTIONARY < limits[resource.RLIMIT_AS] < 1 << 32
+    assert CPU_S <= limits[resource.RLIMIT_CPU] < 2 * CPU_S + (16 << 20) // BYTES_PER_CPU_S
+    assert limits[resource.RLIMIT_NOFILE] == OPEN_FILES
