@@ -150,6 +150,17 @@ class Lan:
             )
         return Placed(Mount(path))
 
+    def catalog_with(self, game_id: str, *, version: str) -> Placed:
+        """Return a catalog of this one game, as an argument."""
+        path = self._work / "catalog-of-one.db"
+        path.write_bytes(fixtures.catalog_path().read_bytes())
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            database.execute("DELETE FROM games")
+            database.execute(
+                "INSERT INTO games(game_id, version) VALUES (?, ?)", (game_id, version)
+            )
+        return Placed(Mount(path))
+
     def flood_client(self, name: str = "flood") -> Node:
         """Start a flooding stranger; its commands are in flood_client.py."""
         [node] = self._trial.start(flood_client_node(name))

@@ -1,4 +1,4 @@
-"""Folders and files that cannot be read or named, and folders that another peer uses."""
+"""Folders and files that cannot be read, written or named, or that another peer uses."""
 
 import os
 from collections.abc import Iterator
@@ -132,6 +132,28 @@ def second_peer_on_a_folder(lan: Lan) -> None:
     lan.evidence(f"{told}; {download.told()}")
 
 
+@scenario(
+    "S109",
+    name="State that cannot be saved",
+    proves="A peer whose state folder has become read-only since it last ran reports that in one "
+    "line, and exits with 2 before it is ready; once the folder can be written again, the same "
+    "peer starts",
+    needs=[Capability.PERMISSIONS],
+)
+def state_that_cannot_be_saved(lan: Lan) -> None:
+    """Start a peer again, with and without permission to write to its state folder."""
+    (alpha,) = lan.start(peer("alpha", "fixture-alpha"))
+    alpha.shutdown()
+    with closed(lan, alpha.state, 0o555):
+        refused = lan.start_refused("again", state=alpha.state)
+    lan.check.equal("events before it was refused", refused.everything().events(), [])
+    told = [line.text for line in refused.everything().lines() if line.stream == "err"]
+    lan.check.equal("lines about the state folder", len(told), 1)
+    later = lan.restart(alpha)
+    lan.check.equal("who starts later", later.peer_id, alpha.peer_id)
+    lan.evidence(f"{told}; then {later.peer_id[:8]} again")
+
+
 def is_not_shared(lan: Lan, owner: Peer, game_id: str) -> None:
     """Check that a peer's own row of a game has a problem."""
     rows = owner.node.request("list-games")["local"]
@@ -147,9 +169,9 @@ def stderr_about(owner: Peer, game_id: str) -> list[str]:
 
 
 @contextmanager
-def closed(lan: Lan, folder: Path) -> Iterator[None]:
-    """Remove all permissions of a folder; they are restored at the end, even after a failure."""
-    lan.faults.now(f"close {folder.name}", lambda: folder.chmod(0))
+def closed(lan: Lan, folder: Path, mode: int = 0) -> Iterator[None]:
+    """Remove permissions of a folder; they are restored at the end, even after a failure."""
+    lan.faults.now(f"close {folder.name}", lambda: folder.chmod(mode))
     try:
         yield
     finally:

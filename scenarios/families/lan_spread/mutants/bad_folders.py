@@ -100,4 +100,35 @@ MUTANTS = (
             ),
         },
     ),
+    Mutant(
+        name="finds-out-late-that-nothing-is-saved",
+        breaks="Does not check at the start that its state folder can be written.",
+        edits=(
+            Edit(
+                "startup.py",
+                old="if not os.access(path, os.R_OK | os.W_OK | os.X_OK):",
+                new="if not os.access(path, os.R_OK | os.X_OK):",
+            ),
+        ),
+        noticed_by={
+            "S109": ("events before it was refused",),
+        },
+    ),
+    Mutant(
+        name="says-twice-why-it-cannot-start",
+        breaks="Reports what prevents its start in two lines.",
+        edits=(
+            Edit(
+                "program.py",
+                old='        print(f"{program.vocabulary.program}: {error}", file=sys.stderr)\n',
+                new='        print(f"{program.vocabulary.program}: {error}", file=sys.stderr)\n'
+                '        print(f"{program.vocabulary.program} cannot start", file=sys.stderr)\n',
+                package="headless",
+            ),
+        ),
+        noticed_by={
+            "S76": ("lines about the games", "lines about the state"),
+            "S109": ("lines about the state folder",),
+        },
+    ),
 )

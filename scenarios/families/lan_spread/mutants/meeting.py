@@ -146,13 +146,13 @@ MUTANTS = (
             Edit(
                 "startup.py",
                 old="identity = load_or_create(settings.state_dir)",
-                new="import pathlib\n        import tempfile\n\n"
-                "        another = tempfile.mkdtemp(dir=settings.state_dir)\n"
-                "        identity = load_or_create(pathlib.Path(another))",
+                new="another = settings.state_dir / os.urandom(4).hex()\n        another.mkdir()\n"
+                "        identity = load_or_create(another)",
             ),
         ),
         noticed_by={
             "S11": ("bravo's id after the restart",),
+            "S109": ("who starts later",),
             "S28": (
                 "bravo's id",
                 "the client's peers afterwards",

@@ -250,6 +250,8 @@ MUTANTS = (
             "S74": ("bf1942 at client is as at source",),
             "S75": ("ggoo at client is as at source",),
             "S76": ("alienswarm at first-one is as at source",),
+            "S107": ("ggoo at client is as at source",),
+            "S108": (f"{'g' * 255} at client is as at source",),
         },
     ),
     Mutant(
