@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from scenarios.core.backends.base import Ended
 from scenarios.core.log import Line, describe_end, event_of, show
-from scenarios.core.scene import Finding, place
+from scenarios.core.scene import Finding, findings_of, place
 
 # How the scenario ended a node; None if it did not.
 Ending: TypeAlias = Literal["asked", "killed", "removed"]
@@ -160,7 +160,7 @@ def generic_findings(stories: Sequence[NodeStory]) -> list[tuple[str, list[str]]
     """Return the name and the findings, over all nodes, of each generic check."""
     results = []
     for what, check in GENERIC:
-        found = [finding for story in stories for finding in check(story)]
+        found = [one for story in stories for one in findings_of(story.node, check(story))]
         more = len(found) - FINDINGS_SHOWN
         tail = [f"and {more} more of these"] if more > 0 else []
         results.append((what, [*found[:FINDINGS_SHOWN], *tail]))

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -78,16 +78,22 @@ class FailureRecord:
 
 
 class Finding(str):
-    """A sentence about a violation, with the place of the line that shows it."""
+    """A sentence about a violation, with its node and the place of a line that shows it."""
 
-    __slots__ = ("at",)
+    __slots__ = ("at", "node")
     at: str
+    node: str
 
-    def __new__(cls, text: str, at: str) -> "Finding":
+    def __new__(cls, text: str, at: str = "", node: str = "") -> "Finding":
         """Return the sentence."""
         made = super().__new__(cls, text)
-        made.at = at
+        made.at, made.node = at, node
         return made
+
+
+def findings_of(node: str, sentences: Iterable[str]) -> list[str]:
+    """Return sentences as findings about a node."""
+    return [Finding(one, one.at if isinstance(one, Finding) else "", node) for one in sentences]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Describes the cause of a failure, from the scenario's record."""
 
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -43,17 +42,12 @@ def _decisive(failure: Record | None, failed: Sequence[Record]) -> Record | None
 
 
 def _recorded(text: str, decisive: Record, nodes: Sequence[NodeLines]) -> Failure:
-    # Details may mention other nodes; only findings of always-on checks begin with their node.
-    about = decisive.detail if decisive.check_kind == "always" else decisive.what
-    node = decisive.node or _named(about, nodes)
-    at = decisive.at
+    node, at = decisive.node, decisive.at
     found = None if decisive.check_kind == "wait" else _place(decisive, nodes)
     if found is None:
         lane, line = _last_line(nodes, node, at)
     else:
         lane, line = found[0], found[1].index + 1
-        # A name in a check's text is only a guess unless that node's line was read.
-        node = decisive.node or ("" if node and node != lane else lane)
         if decisive.check_kind == "always":  # checked at the end, but wrong since that line
             at = found[1].at
     return Failure(
@@ -76,8 +70,9 @@ def _recorded(text: str, decisive: Record, nodes: Sequence[NodeLines]) -> Failur
 
 
 def _place(decisive: Record, nodes: Sequence[NodeLines]) -> tuple[str, Line] | None:
-    """Return the line that a finding names, or the last one read before a check."""
-    wanted = decisive.found_at or decisive.read
+    """Return the line that shows a finding, or the last one read before a check."""
+    always = decisive.check_kind == "always"  # made at the end, whatever was read before
+    wanted = decisive.found_at if always else decisive.read
     places = ((node.label, line) for node in nodes for line in node.lines)
     return next((each for each in places if place(each[0], each[1].index) == wanted), None)
 
@@ -127,16 +122,6 @@ def _cause(decisive: Record) -> str:
         return ""
     words = next((text for name, text in CAUSES.items() if name == cause), cause)
     return f"{words[:1].upper()}{words[1:]}."
-
-
-def _named(text: str, nodes: Sequence[NodeLines]) -> str:
-    """Return the node that a text mentions first, or ""."""
-    found = []
-    for node in nodes:
-        met = re.search(rf"(?<![\w#-]){re.escape(node.label)}(?![\w#-])", text)
-        if met:
-            found.append((met.start(), node.label))
-    return min(found)[1] if found else ""
 
 
 def _last_line(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scenarios.core.backends.base import Argument, Mount, OwnAddress, Placed, Program
 from scenarios.core.node import Node
+from scenarios.core.scene import Finding
 from scenarios.core.timeouts import EVENT_S
 from scenarios.core.trial import Trial
 from scenarios.families.folder_sync import folders
@@ -298,7 +299,7 @@ class Sync:
 
     def _nothing_beside(self) -> list[str]:
         return [
-            f"{one}: {path.name} is beside its folder"
+            Finding(f"{one}: {path.name} is beside its folder", node=one.node.label)
             for one in self.last_runs()
             for path in one.mount.host.iterdir()
             if path.name not in (FOLDER_NAME, *MAY_BE_BESIDE) and not one.spec.disk_bytes
@@ -309,4 +310,8 @@ class Sync:
         for one in running:
             if LEGACY[0] not in one.node.spec.arguments:
                 one.scan()  # deletes what fetches have left that nobody needs any more
-        return [f"{one} left {name}" for one in running for name in one.debris()]
+        return [
+            Finding(f"{one} left {name}", node=one.node.label)
+            for one in running
+            for name in one.debris()
+        ]

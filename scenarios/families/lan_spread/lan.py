@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from scenarios.core.always import NodeStory
 from scenarios.core.backends.base import Mount, Placed, Program
 from scenarios.core.node import Node
+from scenarios.core.scene import findings_of
 from scenarios.core.trees import Entry, tree
 from scenarios.core.trial import Trial
 from scenarios.families.lan_spread import always, fixtures
@@ -221,7 +222,8 @@ class Lan:
         return peer
 
     def _each(self, check: Callable[[NodeStory], list[str]]) -> list[str]:
-        return [finding for peer in self.peers for finding in check(peer.node.story())]
+        stories = [peer.node.story() for peer in self.peers]
+        return [one for story in stories for one in findings_of(story.node, check(story))]
 
     def _version_files_last(self) -> list[str]:
         found = []
@@ -235,7 +237,8 @@ class Lan:
                 if other.peer.games == life.peer.games
             ]
             seen = [each for each in watch.stop() if not later or each.wall < later[0]]
-            found += always.version_file_last(life.peer.node.story(), seen)
+            story = life.peer.node.story()
+            found += findings_of(story.node, always.version_file_last(story, seen))
         return found
 
     def _nothing_staged(self) -> list[str]:
@@ -245,7 +248,8 @@ class Lan:
             # A killed peer cannot clean up; its next run does.
             if games in last and last[games].node.ending != "killed":
                 names = [path.relative_to(games).as_posix() for path in games.rglob("*")]
-                found += always.nothing_staged(last[games].name, games, names)
+                name = last[games].name
+                found += findings_of(name, always.nothing_staged(name, games, names))
         return found
 
     def _fixtures_unchanged(self) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from scenarios.core.backends.base import Argument, Mount, Program
 from scenarios.core.node import Node
+from scenarios.core.scene import Finding, place
 from scenarios.core.trial import Trial
 from scenarios.families.pair.peers import TRANSFER_S, Peer
 from scenarios.families.pair.specs import middle_node, peer_node, relay_client_node, relay_node
@@ -152,8 +153,8 @@ class Pair:
 
     def _made(self, name: str, flags: tuple[Argument, ...], at_desk: bool, captured: bool) -> Any:
         places = {kind: self._work / name / kind for kind in ("folder", "state", "mnt")}
-        for place in places.values():
-            place.mkdir(parents=True)
+        for made in places.values():
+            made.mkdir(parents=True)
         folder = Mount(places["folder"], writable=True, limit_bytes=self._disks.get(name))
         state = Mount(places["state"], writable=True)
         desk = Mount(places["mnt"], writable=True) if at_desk else None
@@ -162,7 +163,7 @@ class Pair:
 
     def _still_mounted(self) -> list[str]:
         return [
-            f"{node.label}: {line.text}"
+            Finding(f"{node.label}: {line.text}", place(node.label, line.index), node.label)
             for node in self.trial.nodes
             for line in node.log.lines()
             if line.stream == "err" and line.text.startswith("still mounted: ")

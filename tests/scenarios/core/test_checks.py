@@ -8,7 +8,7 @@ import pytest
 
 from scenarios.core.checks import Checks
 from scenarios.core.errors import CheckFailed
-from scenarios.core.scene import Scene
+from scenarios.core.scene import Finding, Scene, findings_of
 from scenarios.core.trees import differences, tree
 
 
@@ -139,3 +139,11 @@ class TestTrees:
         (tmp_path / "empty").mkdir()
         with pytest.raises(CheckFailed, match="proves nothing"):
             check.same_files("w", tmp_path / "empty", tmp_path / "empty")
+
+
+def test_a_broken_rule_is_recorded_with_its_node_and_line(scene: Scene) -> None:
+    found = findings_of("alpha", ["still runs", Finding("line 2", "alpha.jsonl:2")])
+    assert not Checks(scene).always("always: x", found)
+    (result,) = scene.checks
+    assert (result.node, result.found_at) == ("alpha", "alpha.jsonl:2")
+    assert result.detail == "still runs\n  line 2"

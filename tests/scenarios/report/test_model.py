@@ -164,14 +164,11 @@ def test_a_failed_check_leads_to_what_the_scenario_had_read() -> None:
     read = check(2.0, "sources", passed=False, detail="x", read="client-2.jsonl:2")
     failure = failed("sources: x", read, nodes=nodes)
     assert (failure.node, failure.lane, failure.line, failure.at) == (
-        "client#2",
+        "",
         "client#2",
         2,
         2.0,
     )
-    other = check(2.0, "what alpha offers", passed=False, detail="x", read="client-2.jsonl:2")
-    failure = failed("what alpha offers: x", other, nodes=nodes)
-    assert (failure.node, failure.lane, failure.line) == ("", "client#2", 2)
 
 
 def test_a_broken_rule_leads_to_the_line_and_the_moment_it_was_broken() -> None:
@@ -179,19 +176,27 @@ def test_a_broken_rule_leads_to_the_line_and_the_moment_it_was_broken() -> None:
     nodes = [node("alpha", said), node("alpha#2", said)]
     rule = check(
         9.0, "always: gapless seq", check_kind="always", passed=False,
-        detail="alpha#2 wrote seq 7: …", found_at="alpha-2.jsonl:2", read="alpha.jsonl:1",
+        detail="…", node="alpha#2", found_at="alpha-2.jsonl:2", read="alpha.jsonl:1",
     )  # fmt: skip
     failure = failed("always: gapless seq: …", rule, nodes=nodes)
     assert (failure.node, failure.lane, failure.line) == ("alpha#2", "alpha#2", 2)
     assert (failure.since, failure.at) == (1.1, 1.1)
 
 
-def test_a_peer_is_named_by_the_expectation_and_not_by_what_was_found() -> None:
+def test_a_broken_rule_without_a_line_leads_to_the_last_one_of_its_node() -> None:
+    nodes = [node("alpha", lines(ready(1.0, "a"))), node("bravo", lines(ready(1.1, "b")))]
+    rule = check(
+        9.0, "always: right exit code", check_kind="always", passed=False,
+        detail="alpha ended with 7", node="alpha", read="bravo.jsonl:1",
+    )  # fmt: skip
+    failure = failed("always: right exit code: …", rule, nodes=nodes)
+    assert (failure.node, failure.lane, failure.line, failure.at) == ("alpha", "alpha", 1, 9.0)
+
+
+def test_a_node_is_not_guessed_from_names_in_a_text() -> None:
     nodes = [node("alpha", []), node("client#2", [])]
-    detail = "got 'alpha', wanted 'bravo'"
-    assert failed("x", check(1.0, "source", passed=False, detail=detail), nodes=nodes).node == ""
-    named = check(1.0, "games of client#2", passed=False, detail=detail)
-    assert failed("x", named, nodes=nodes).node == "client#2"
+    named = check(1.0, "games of client#2", passed=False, detail="got 'alpha', wanted 'bravo'")
+    assert failed("x", named, nodes=nodes).node == ""
 
 
 def test_the_expectation_that_ended_the_scenario_is_the_one() -> None:
