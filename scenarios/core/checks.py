@@ -73,10 +73,11 @@ class Checks:
 
     def always(self, what: str, findings: Collection[str]) -> bool:
         """Record an always-on check; returns whether it passed, and never raises."""
-        first = next((one for one in findings if isinstance(one, Finding)), Finding(""))
-        at = next((one.at for one in findings if isinstance(one, Finding) and one.at), "")
+        known = [one for one in findings if isinstance(one, Finding)]
+        node = known[0].node if known else ""
+        at = next((one.at for one in known if one.at), "")
         result = self._result(what, "always", "\n  ".join(findings))
-        self._scene.checked(replace(result, node=first.node, found_at=at))
+        self._scene.checked(replace(result, node=node, found_at=at))
         return not findings
 
     def always_equal(self, what: str, got: object, want: object) -> None:

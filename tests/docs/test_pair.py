@@ -1,30 +1,20 @@
 """docs/pair.md: its commands, typed as they stand into three terminals."""
 
-import re
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from scenarios.core.backends.base import BackendError
-from scenarios.core.backends.docker_engine import engine_version
 from scenarios.core.locks import exclusive
+from tests.docs.page import block_of
 from tests.docs.terminal import PROJECT, terminal
 from tests.headless.node_process import NodeProcess
-from tests.scenarios.images.image_of import image_of
+from tests.scenarios.images.image_of import image_of, needs_engine
 
-PAGE = (PROJECT / "docs" / "pair.md").read_text(encoding="utf-8")
-
-
-def block(after: str, language: str = "") -> str:
-    """Return the first block of a language after a text."""
-    _, found, rest = PAGE.partition(after)
-    fenced = re.search(rf"^```{language}\n(.*?)^```$", rest, re.M | re.S)
-    assert found, after
-    assert fenced, after
-    return fenced[1]
+block = partial(block_of, (PROJECT / "docs" / "pair.md").read_text(encoding="utf-8"))
 
 
 def test_at_the_keyboard() -> None:
@@ -55,10 +45,7 @@ def test_by_themselves(tmp_path: Path) -> None:
 
 @pytest.fixture
 def image() -> str:
-    try:
-        engine_version()
-    except BackendError as no_engine:
-        pytest.skip(str(no_engine))
+    needs_engine()
     return image_of("pair")
 
 

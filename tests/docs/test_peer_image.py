@@ -5,7 +5,6 @@ They run as they stand, but for what would join the network.
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -15,10 +14,9 @@ from typing import Any
 import pytest
 
 from peer_cli.catalog import CatalogEntry, write_catalog
-from scenarios.core.backends.base import BackendError
-from scenarios.core.backends.docker_engine import engine_version
+from tests.docs.page import block_of
 from tests.docs.terminal import PROJECT
-from tests.scenarios.images.image_of import image_of
+from tests.scenarios.images.image_of import image_of, needs_engine
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 ASK = b'{"cmd":"list-games","id":1}\n'
@@ -26,10 +24,7 @@ ASK = b'{"cmd":"list-games","id":1}\n'
 
 @pytest.fixture
 def image() -> str:
-    try:
-        engine_version()
-    except BackendError as no_engine:
-        pytest.skip(str(no_engine))
+    needs_engine()
     return image_of("peer")
 
 
@@ -41,15 +36,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "games" / "css" / "version.ini").write_text("1")
     write_catalog(tmp_path / "catalog.db", [CatalogEntry("css", "1")])
     return tmp_path
-
-
-def block(after: str) -> str:
-    """Return the first shell block after a text."""
-    _, found, rest = README.partition(after)
-    assert found, after
-    fenced = re.search(r"^```sh\n(.*?)^```$", rest, re.M | re.S)
-    assert fenced, after
-    return fenced[1]
 
 
 def has_the_game(out: str) -> bool:
@@ -65,7 +51,7 @@ def has_the_game(out: str) -> bool:
 @pytest.mark.timeout(60, func_only=True)  # the image may have to be built first
 @pytest.mark.usefixtures("image")
 def test_a_container(folder: Path) -> None:
-    making, command = block("In Docker, on the host's network").split("\n", 1)
+    making, command = block_of(README, "In Docker, on the host's network", "sh").split("\n", 1)
     assert making == "./justw peer-cli-image"
     assert "docker run -it " in command
     assert "--mdns" in command
@@ -98,7 +84,7 @@ def quiet_service(folder: Path) -> Iterator[Mapping[str, str]]:
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="no docker-compose here")
 @pytest.mark.usefixtures("image")
 def test_a_service(folder: Path, quiet_service: Mapping[str, str]) -> None:
-    *lines, logs = block("or as a service, with").splitlines()
+    *lines, logs = block_of(README, "or as a service, with", "sh").splitlines()
     assert logs.startswith("docker-compose logs ")
     begin = subprocess.run(
         ["bash", "-euc", "\n".join(lines)],

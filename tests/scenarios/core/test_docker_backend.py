@@ -10,22 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.core.backends.base import BackendError, Capability, NodeSpec, Program
+from scenarios.core.backends.base import Capability, NodeSpec, Program
 from scenarios.core.backends.docker import DockerBackend
-from scenarios.core.backends.docker_engine import engine_version, open_client, sweep_docker
+from scenarios.core.backends.docker_engine import open_client, sweep_docker
 from scenarios.core.label import DOCKER_KEY, own_label
 from scenarios.core.sweep import of_dead_runners, of_run
 from scenarios.core.trial import Trial
 from tests.scenarios.core.backend_contract import BackendContract, echo
-from tests.scenarios.images.image_of import image_of
+from tests.scenarios.images.image_of import image_of, needs_engine
 
 # Only what a test does counts: for the first one, the image may have to be built.
 pytestmark = pytest.mark.timeout(60, func_only=True)
 
-try:
-    engine_version()
-except BackendError as no_engine:
-    pytest.skip(str(no_engine), allow_module_level=True)
+needs_engine()
 
 RUNNER = """
 import sys

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.core.backends.base import BackendError
-from scenarios.core.backends.docker_engine import engine_version
 from scenarios.family.discovery import VARIABLE
 from tests.scenarios.family.tally import write_family
+from tests.scenarios.images.image_of import needs_engine
 
 PROJECT = Path(__file__).parents[3]
 MAIN = """
@@ -80,10 +79,7 @@ def test_it_runs_as_processes_and_is_in_report_and_history(folder: Path) -> None
 
 @pytest.mark.timeout(300)
 def test_it_runs_in_containers(folder: Path) -> None:
-    try:
-        engine_version()
-    except BackendError as error:
-        pytest.skip(str(error))
+    needs_engine()
     assert "2 passed" in call(folder, "run", "tally", "--backend", "docker")
 
 
