@@ -35,7 +35,7 @@ from pathlib import Path
 
 from benchmarks.compare.host import peak_of, used
 from benchmarks.measuring import add_out, in_turns, parser_of, timed
-from benchmarks.results import Found, Target, write
+from benchmarks.results import Columns, Found, Target, write
 from benchmarks.tunnel_ways import HOPS, ORIGINAL, OTHERS, OURS, WAYS, Relay
 
 PIECE = bytes(1 << 20)
@@ -50,6 +50,7 @@ OPENED_AT_ONCE = f"streams opened a second, {AT_ONCE} at once"
 PER_STREAM, GROWTH = "KiB per idle stream", "MiB more at the peak, 100 MiB echoed"
 ECHO_MIB, GROWTH_MIB = 100, 64.0
 SILENT_S = 60.0
+HUNG = "it hung"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,22 +83,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for unit, figure in figures.items():
             print(unit, file=sys.stderr)
             ways = {
-                name: partial(or_left_out, found, name, partial(figure, relay))
+                name: partial(or_nan, found, name, unit, partial(figure, relay))
                 for name, relay in relays.items()
-                if name not in found.skipped
-                and not (unit == BUSY and relay.slow)
-                and not (unit == CPU and not relay.sessions)
+                if not (unit == BUSY and relay.slow) and not (unit == CPU and not relay.sessions)
             }
             columns = in_turns(ways, options.rounds)
-            found.figures[unit] = {
-                name: numbers for name, numbers in columns.items() if name not in found.skipped
-            }
+            found.figures[unit] = numbers_of(columns)
         print(PER_STREAM, file=sys.stderr)
-        found.figures[PER_STREAM] = {
-            name: [per_idle_stream(relay, IDLE if name == OURS else IDLE // 10)]
+        once = {
+            name: or_nan(
+                found,
+                name,
+                PER_STREAM,
+                partial(per_idle_stream, relay, IDLE if name == OURS else IDLE // 10),
+            )
             for name, relay in relays.items()
-            if relay.sessions and name not in found.skipped
+            if relay.sessions
         }
+        found.figures[PER_STREAM] = numbers_of({name: [figure] for name, figure in once.items()})
     about = {"mib": options.mib, "rounds": options.rounds}
     return write(Path(options.out), "tunnel", about, found, targets(found))
 
@@ -129,17 +132,30 @@ def rate(move: Callable[[Relay, int], None], relay: Relay, mib: int) -> float:
     return share / timed(partial(move, relay, share))
 
 
-def or_left_out(found: Found, name: str, figure: Callable[[], float]) -> float:
-    """Return a figure; leave out, from now on, a program of others that broke the connection."""
-    if name in found.skipped:
+def or_nan(found: Found, name: str, unit: str, figure: Callable[[], float]) -> float:
+    """Return a figure; NaN, with a note, if a program of others broke the connection.
+
+    One that hung is not asked for this figure again.
+    """
+    what = f"{name}, {unit}"
+    if HUNG in found.skipped.get(what, ""):
         return math.nan
     try:
         return figure()
     except OSError as error:
         if name == OURS:
             raise
-        found.skipped[name] = f"it broke a connection: {error}"
+        told = HUNG if isinstance(error, TimeoutError) else f"it broke a connection: {error}"
+        found.skipped[what] = told
         return math.nan
+
+
+def numbers_of(columns: Columns) -> Columns:
+    """Return what was measured, without the rounds in which a program failed."""
+    worked = {
+        name: [each for each in column if not math.isnan(each)] for name, column in columns.items()
+    }
+    return {name: column for name, column in worked.items() if column}
 
 
 def cpu_per_gib(relay: Relay, mib: int) -> float:
