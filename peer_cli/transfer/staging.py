@@ -2,13 +2,17 @@
 
 Files are fetched into `<root>/.lanspread/new/` and moved into place once every byte is verified
 (commit.py), so an older version stays whole until then. The journal in the state directory holds
-the manifest and the phase. After a crash while downloading, the download can resume; after a crash
-while committing, the next start finishes the commit (recovery.py).
+the manifest and the phase. The staging folder says which journal is its own, so it is found again
+when the games folder has been moved or is mounted elsewhere. After a crash while downloading, the
+download can resume; after a crash while committing, the next start finishes the commit
+(recovery.py).
 """
 
 import contextlib
 import errno
 import os
+import re
+import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from blake3 import blake3
 
 from peer_cli.library.index import BLOCK_SIZE
 from peer_cli.network import wire
@@ -28,6 +31,9 @@ from store.durable import replace_file
 
 STAGING_NAME = ".lanspread"
 _NEW, OLD_NAME = "new", "old"
+_JOURNAL_NAME = "journal"
+_NAME_BYTES = 16
+_NAME = re.compile(rb"[0-9a-f]{%d}" % (2 * _NAME_BYTES))
 _SYNC_THREADS = 16
 
 # What file systems answer that have no such bit or no such time.
@@ -45,7 +51,8 @@ class UnsettledError(Exception):
 class Entry(msgspec.Struct, frozen=True):
     """One download, as the state directory keeps it across a crash.
 
-    `aside` is set when the commit begins: the paths in the root to move aside, `version.ini` first.
+    `root` is where the game was then. `aside` is set when the commit begins: the paths in the root
+    to move aside, `version.ini` first.
     """
 
     root: str
@@ -55,10 +62,10 @@ class Entry(msgspec.Struct, frozen=True):
     files: list[wire.File]
     aside: list[str] | None = None
 
-    @property
-    def manifest(self) -> Manifest:
-        """The manifest of the download."""
-        return Manifest(self.game_id, self.version, tuple(self.files))
+    def staging(self, root: Path, journal: "Journal") -> "Staging":
+        """Return the staging area that this entry of a journal describes."""
+        manifest = Manifest(self.game_id, self.version, tuple(self.files))
+        return Staging(root, manifest, journal, self.made_root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +114,19 @@ class Staging:
         earlier = self.journal.read()
         if earlier is not None and earlier.aside is not None:
             with contextlib.suppress(OSError):  # rolled back, so this download replaces it
-                of_entry(self.journal, earlier).settle()
+                earlier.staging(self.root, self.journal).settle()
             earlier = self.journal.read()
         if is_there(self.old):
             raise UnsettledError(unknown_update(self.root))
-        if earlier is None or earlier.manifest.digest() != self.manifest.digest():
+        left = None if earlier is None else earlier.staging(self.root, self.journal)
+        if left is None or left.manifest.digest() != self.manifest.digest():
             delete_tree(self.folder)
         self._write_journal()
         self.new.mkdir(parents=True, exist_ok=True)
+        name = self.folder / _JOURNAL_NAME
+        if not is_there(name):
+            aside = self.folder / f"{_JOURNAL_NAME}.new"
+            replace_file(name, self.journal.path.stem.encode(), aside, durable=True)
         wanted = [file.path for file in self.manifest.files]
         check_possible(self.root, plan_aside(self.root, wanted), wanted)
 
@@ -214,7 +226,8 @@ class Staging:
         """Finish an interrupted commit, if any, or undo it. Raises like `commit`."""
         entry = self.journal.read()
         if entry is not None and entry.aside is not None:
-            self._carry_out(entry.aside)
+            # Only files at that place were verified. If this is another, it may be an early copy.
+            self._carry_out(entry.aside, unchecked=entry.root != str(self.root))
 
     def roll_back(self) -> None:
         """Delete everything that the download created; keep what was in the root before.
@@ -231,9 +244,11 @@ class Staging:
         for file in files:
             _complete(f"{self.new}/{file.path}", file)
 
-    def _carry_out(self, aside: list[str]) -> None:
+    def _carry_out(self, aside: list[str], *, unchecked: bool = False) -> None:
         commit = Commit(self.root, self.new, self.old, self.manifest.files, aside)
         try:
+            if unchecked:
+                self._check_content()
             commit.finish()
         except OSError as error:
             try:
@@ -248,8 +263,26 @@ class Staging:
                 ) from error
             raise
         with contextlib.suppress(OSError):  # the next start deletes what cannot be deleted now
-            delete_tree(self.folder)
+            delete_tree(self.new)
+            delete_tree(self.old)  # while the folder still names the journal, which says what it is
             self.journal.delete()
+            delete_tree(self.folder)
+
+    def _check_content(self) -> None:
+        """Raise OSError unless every file, staged or already in place, has the right content."""
+        for file in self.manifest.files:
+            staged = self.path(file.path)
+            descriptor = os.open(
+                staged if is_there(staged) else self.root / file.path, os.O_RDONLY | os.O_NOFOLLOW
+            )
+            try:
+                for number, block in enumerate(file.blocks):
+                    offset = number * BLOCK_SIZE
+                    length = min(BLOCK_SIZE, file.size - offset)
+                    if not matches(descriptor, offset, length, block):
+                        raise OSError(errno.EIO, "it has other content than was verified", staged)
+            finally:
+                os.close(descriptor)
 
     def _write_journal(self, aside: list[str] | None = None) -> None:
         manifest = self.manifest
@@ -265,28 +298,32 @@ class Staging:
         )
 
 
-def journal_of(state_dir: Path, root: Path) -> Journal:
-    """Return the journal of the download into this root.
+def journal_of(state_dir: Path, root: Path) -> Journal | None:
+    """Return the journal of the download that is staged in this root.
 
-    The file name is a hash, because an id may be as long as a name can be, and libraries may share
-    ids. It does not depend on which path names the library.
+    None if nothing is staged there, or if the staging folder does not say. Raises OSError.
     """
-    name = blake3(os.fsencode(Path(os.path.realpath(root.parent), root.name))).hexdigest(16)
-    return Journal(state_dir / "downloads" / f"{name}.journal")
+    try:
+        with (root / STAGING_NAME / _JOURNAL_NAME).open("rb") as file:
+            name = file.read(_NAME_BYTES * 2 + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return _journal(state_dir, name.decode()) if _NAME.fullmatch(name) else None
 
 
 def staging_of(games_dir: Path, state_dir: Path, manifest: Manifest) -> Staging:
-    """Return the staging area of a download."""
+    """Return the staging area of a download. Raises OSError."""
     root = games_dir / manifest.game_id
     journal = journal_of(state_dir, root)
+    if journal is None:
+        journal = _journal(state_dir, secrets.token_hex(_NAME_BYTES))
     earlier = journal.read()
     made_root = earlier.made_root if earlier is not None else not root.exists()
     return Staging(root, manifest, journal, made_root)
 
 
-def of_entry(journal: Journal, entry: Entry) -> Staging:
-    """Return the staging area that a journal's entry describes."""
-    return Staging(Path(entry.root), entry.manifest, journal, entry.made_root)
+def _journal(state_dir: Path, name: str) -> Journal:
+    return Journal(state_dir / "downloads" / f"{name}.journal")
 
 
 def unknown_update(root: Path) -> str:

@@ -146,6 +146,10 @@ class Node:
         """Return the relative paths of everything below a mount, as the node sees it."""
         return self._started.listing(mount)
 
+    def path_of(self, mount: Mount) -> str:
+        """Return the path at which the node finds one of its mounts, for a command."""
+        return self._started.path_of(mount)
+
     # Commands.
 
     def wait_ready(self, timeout: float = READY_S) -> None:

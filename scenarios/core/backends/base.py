@@ -184,6 +184,9 @@ class Handle(Protocol):
     def listing(self, mount: Mount) -> frozenset[str]:
         """Return the relative paths of everything below a mount, as the node sees it."""
 
+    def path_of(self, mount: Mount) -> str:
+        """Return the path at which the node finds one of its mounts."""
+
     def remove(self) -> None:
         """Kill it if it still runs, and remove it completely. Idempotent."""
 

@@ -325,6 +325,10 @@ class DockerHandle:
             raise BackendError(f"`{' '.join(command)}` in the container ended with {exit_code}.")
         return frozenset(name for name in output.decode(errors="replace").split("\0") if name)
 
+    def path_of(self, mount: Mount) -> str:
+        """Return the path of a mount in the container."""
+        return self._targets[mount]
+
     def remove(self) -> None:
         """Remove the container by force and wait until all its output is delivered."""
         self._backend.gone(self._id, self._address)

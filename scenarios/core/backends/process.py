@@ -219,6 +219,10 @@ class ProcessHandle:
         """Return the relative paths of everything below a mount."""
         return frozenset(str(path.relative_to(mount.host)) for path in mount.host.rglob("*"))
 
+    def path_of(self, mount: Mount) -> str:
+        """Return the path of a mount, which is the host's."""
+        return str(mount.host)
+
     def limit_file_size(self, limit: int) -> None:
         """Make every write beyond ``limit`` bytes of a file fail (EFBIG)."""
         with self._reaping:

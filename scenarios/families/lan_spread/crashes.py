@@ -23,11 +23,13 @@ def at_every_step(
     begin: Callable[[Peer], PendingReply],
     finished: str,
     judge: Callable[[Peer], T],
+    again: Callable[[Peer], Peer] | None = None,
 ) -> dict[str, T]:
     """Let peers with these games begin an operation, and kill each at another step of it.
 
-    Each is started again, judged and shut down. Ends when one has got to the end, the event
-    ``finished``, since then there are no further steps. Returns what was judged, by step.
+    Each is started again, by ``lan.restart`` or ``again``, judged and shut down. Ends when one has
+    got to the end, the event ``finished``, since then there are no further steps. Returns what was
+    judged, by step.
     """
     judged: dict[str, T] = {}
     while True:
@@ -38,8 +40,8 @@ def at_every_step(
         steps = [_killed_at(one, begin, finished) for one in peers]
         killed = [(one, step) for one, step in zip(peers, steps, strict=True) if step]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            again = list(pool.map(lan.restart, [one for one, _ in killed]))
-        for one, (before, step) in zip(again, killed, strict=True):
+            restarted = list(pool.map(again or lan.restart, [one for one, _ in killed]))
+        for one, (before, step) in zip(restarted, killed, strict=True):
             judged[f"{before}: {step}"] = judge(one)
             one.shutdown()
         if len(killed) < AT_ONCE:

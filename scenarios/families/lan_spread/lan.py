@@ -124,6 +124,20 @@ class Lan:
         [node] = self._trial.start(replace(spec, name=name))
         return self._taken(peer.spec, node, peer.games, state, began)
 
+    def restart_elsewhere(self, peer: Peer) -> Peer:
+        """Move the games of a peer that has ended, start it on an empty folder, and switch it."""
+        self._watches[peer.games].stop()
+        home = Mount(peer.games.parent, writable=True)
+        empty, moved = home.host / "empty", peer.games.rename(home.host / "moved")
+        empty.mkdir()
+        self._watches[moved] = VersionWatch(moved)
+        state = Mount(peer.state, writable=True)
+        spec = peer_node(peer.spec, Mount(empty, writable=True), state, self._program)
+        began = time.time()
+        [node] = self._trial.start(replace(spec, name=f"{spec.name}-elsewhere", mounts=(home,)))
+        node.request("set-games-dir", path=f"{node.path_of(home)}/{moved.name}")
+        return self._taken(peer.spec, node, moved, peer.state, began)
+
     def file(self, name: str, content: str) -> Placed:
         """Write a file outside all games folders; return it as an argument for a peer's flags."""
         path = self._work / name
@@ -161,6 +175,16 @@ class Lan:
                 "INSERT INTO games(game_id, version) VALUES (?, ?)", (game_id, version)
             )
         return Placed(Mount(path))
+
+    def catalog_in_wal_mode(self) -> Placed:
+        """Return the fixtures' catalog in a folder of its own, in WAL mode, as an argument."""
+        folder = self._work / "catalog"
+        folder.mkdir()
+        path = folder / fixtures.catalog_path().name
+        path.write_bytes(fixtures.catalog_path().read_bytes())
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+        return Placed(Mount(folder), path.name)
 
     def flood_client(self, name: str = "flood") -> Node:
         """Start a flooding stranger; its commands are in flood_client.py."""

@@ -154,6 +154,29 @@ def state_that_cannot_be_saved(lan: Lan) -> None:
     lan.evidence(f"{told}; then {later.peer_id[:8]} again")
 
 
+@scenario(
+    "S110",
+    name="Catalog in WAL mode",
+    proves="A client's catalog is an SQLite file in WAL mode, in a folder that cannot be written: "
+    "the client starts, is offered what the catalog lists, and downloads it",
+    needs=[Capability.PERMISSIONS],
+)
+def catalog_in_wal_mode(lan: Lan) -> None:
+    """Start a client whose catalog SQLite would like to put files beside."""
+    catalog = lan.catalog_in_wal_mode()
+    with closed(lan, catalog.mount.host, 0o555):
+        source, client = lan.start(
+            peer("source", [game("ggoo", "fixture-alpha")]),
+            peer("client", flags=["--catalog-db", catalog]),
+        )
+        client.connect(source)
+        lan.check.equal("sources of ggoo", client.sources_of("ggoo"), 1)
+        download = client.download("ggoo", install=False)
+        download.finished()
+    lan.same_game("ggoo", client, source)
+    lan.evidence(download.told())
+
+
 def is_not_shared(lan: Lan, owner: Peer, game_id: str) -> None:
     """Check that a peer's own row of a game has a problem."""
     rows = owner.node.request("list-games")["local"]

@@ -1,8 +1,8 @@
-"""A peer is killed at every step of an install, and of an update: S54, S55."""
+"""A peer is killed at every step of an install, and of an update: S54, S55, S111."""
 
 # ruff: noqa: D103 - the decorator says what a scenario proves
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from scenarios.core.backends.base import Capability
@@ -76,6 +76,24 @@ def killed_at_every_step_of_an_install(lan: Lan) -> None:
     timeout_s=300,
 )
 def killed_at_every_step_of_an_update(lan: Lan) -> None:
+    update_at_every_step(lan, lan.restart)
+
+
+@scenario(
+    "S111",
+    name="Killed, and its games moved",
+    proves="Peers are killed as in S55, their games folder is moved, and they are started again on "
+    "an empty one: switched to the moved one with `set-games-dir`, each has one of the two "
+    "versions whole, and lists it, and with the source it gets the new one",
+    needs=[Capability.FUSE],
+    timeout_s=300,
+)
+def killed_and_its_games_moved(lan: Lan) -> None:
+    update_at_every_step(lan, lan.restart_elsewhere)
+
+
+def update_at_every_step(lan: Lan, again: Callable[[Peer], Peer]) -> None:
+    """Kill peers at every step of an update, and judge each after ``again``."""
     new = version_of(catalog_version(GAME), b"new")
     old = version_of(OLD_VERSION, b"old")
     source, model = lan.start(peer("source", new), peer("model", old))
@@ -92,7 +110,7 @@ def killed_at_every_step_of_an_update(lan: Lan) -> None:
         one.download(GAME, install=False).finished()
         return whole, listed, files(one.root(GAME)) == versions[1]
 
-    steps = at_every_step(lan, old, begin, "download-finished", judge)
+    steps = at_every_step(lan, old, begin, "download-finished", judge, again)
     halves = [step for step, (whole, _, _) in steps.items() if not whole]
     lan.check.equal("steps after which no version is whole", halves, [])
     lost = [step for step, (_, listed, _) in steps.items() if not listed]

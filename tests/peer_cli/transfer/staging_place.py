@@ -58,7 +58,12 @@ class Place:
 
     @property
     def journal(self) -> Path:
-        return journal_of(self.state_dir, self.root).path
+        found = journal_of(self.state_dir, self.root)
+        assert found is not None
+        return found.path
+
+    def journals(self) -> list[Path]:
+        return list((self.state_dir / "downloads").iterdir())
 
     def staging(self, files: Files = NEW, version: str = "2") -> Staging:
         return staging_of(self.games_dir, self.state_dir, manifest_of(files, version=version))
@@ -73,6 +78,10 @@ class Place:
         write_files(staging.new, files)
         return staging
 
+    def use(self, games_dir: Path) -> None:
+        """Go on in another games folder."""
+        self.games_dir, self.root = games_dir, games_dir / "g"
+
     def recover(self) -> None:
         recover(self.games_dir, self.state_dir, self.reports.append)
 
@@ -84,7 +93,7 @@ class Place:
     def check_settled(self, files: Files) -> None:
         assert self.game() == files
         assert not (self.root / ".lanspread").exists()
-        assert not list((self.state_dir / "downloads").iterdir())
+        assert not self.journals()
         assert self.reports == []
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import shutil
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_rolling_back_leaves_the_root_as_it_was(place: Place, before: Files | No
     place.staged().roll_back()
     assert place.root.exists() == (before is not None)
     assert read_files(place.root) == (before or {})
-    assert not place.journal.exists()
+    assert not place.journals()
 
 
 def test_a_root_that_somebody_else_uses_by_now_stays(place: Place) -> None:
@@ -165,10 +166,11 @@ def test_what_is_no_game_is_no_news(place: Place) -> None:
 def test_a_damaged_journal_is_reported_and_dropped(place: Place, damage: bytes) -> None:
     write_files(place.root, OLD)
     place.staged()
-    place.journal.write_bytes(damage)
+    journal = place.journal
+    journal.write_bytes(damage)
     place.recover()
     assert len(place.reports) == 1
-    assert str(place.journal) in place.reports.pop()
+    assert str(journal) in place.reports.pop()
     place.check_settled(OLD)
 
 
@@ -304,3 +306,62 @@ def test_an_interrupted_download_is_of_its_library_only(tmp_path: Path) -> None:
     assert interrupted(tmp_path / "other", place.state_dir, "g") is None
     assert read_files(place.root / ".lanspread" / "new") == NEW
     assert interrupted(place.games_dir, place.state_dir, "g") is not None
+
+
+# --- games folders that are moved, copied, or swapped -----------------------------------------
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_crash_is_mended_where_the_games_are_now(tmp_path: Path, after: bool) -> None:
+    counting = Place(tmp_path / "counting")
+    write_files(counting.root, BEFORE)
+    steps = calls_of(counting, counting.staged().commit)
+    for step in range(1, steps + 1):
+        place = Place(tmp_path / str(step))
+        crash_commit(place, step, after=after)
+        place.use(place.games_dir.rename(place.folder / "moved"))
+        place.recover()
+        assert place.game() in (BEFORE, AFTER), step
+        if place.game() == BEFORE:
+            assert read_files(place.root / ".lanspread" / "new") == NEW
+            place.staged().commit()
+        place.check_settled(AFTER)
+
+
+def test_a_copy_made_before_the_commit_is_not_taken_for_verified(place: Place) -> None:
+    write_files(place.root, BEFORE)
+    staging = place.open()
+    staging.create_files()  # nothing has come: all zeros
+    copy = place.folder / "copy"
+    shutil.copytree(place.games_dir, copy)
+    write_files(staging.new, NEW)
+    with crashing(place.folder, 5, after=True, calls=("rename",)), pytest.raises(CrashError):
+        staging.commit()
+    place.use(copy)
+    place.recover()
+    assert place.game() == BEFORE
+    assert "other content" in place.reports.pop()
+    place.staged().commit()
+    place.check_settled(AFTER)
+
+
+def test_a_commit_is_remembered_while_another_disk_is_in_its_place(place: Place) -> None:
+    crash_half_way(place)
+    away = place.folder / "away"
+    place.games_dir.rename(away)
+    write_files(place.root, OLD)
+    place.recover()
+    place.open(OLD, "1").roll_back()
+    assert place.game() == OLD
+    place.use(away)
+    place.recover()
+    place.check_settled(AFTER)
+
+
+@pytest.mark.parametrize("name", [b"", b"../../identity", b"0" * 31, b"0" * 33, b"\xff" * 32])
+def test_a_journal_that_is_named_wrongly_is_none(place: Place, name: bytes) -> None:
+    write_files(place.root, OLD)
+    staging = place.staged()
+    (staging.folder / "journal").write_bytes(name)
+    place.recover()
+    place.check_settled(OLD)

@@ -224,7 +224,9 @@ class BackendContract:
         folder.mkdir()
         games = Mount(folder, writable=True)
         (node,) = trial.start(echo("node", python, Placed(games, "a file")))
-        node.request("write", path=node.request("hello")["argv"][1], size=10)
+        path = node.request("hello")["argv"][1]
+        assert path == f"{node.path_of(games)}/a file"
+        node.request("write", path=path, size=10)
         written = folder / "a file"
         assert written.stat().st_size == 10
         assert written.stat().st_uid == folder.stat().st_uid

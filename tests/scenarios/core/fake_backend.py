@@ -111,6 +111,10 @@ class FakeNode:
         """Return the relative path of everything below a mount."""
         return frozenset(str(path.relative_to(mount.host)) for path in mount.host.rglob("*"))
 
+    def path_of(self, mount: Mount) -> str:
+        """Return the host's path."""
+        return str(mount.host)
+
     def remove(self) -> None:
         """End it."""
         self.exit(KILLED)

@@ -101,6 +101,12 @@ MUTANTS = (
         },
     ),
     Mutant(
+        name="finds-a-catalog-empty",
+        breaks="Treats a catalog in WAL mode as empty if its folder cannot be written.",
+        edits=(Edit("catalog.py", old="rows = _rows_without_companions(path)", new="rows = []"),),
+        noticed_by={"S110": ("sources of ggoo",)},
+    ),
+    Mutant(
         name="finds-out-late-that-nothing-is-saved",
         breaks="Does not check at the start that its state folder can be written.",
         edits=(

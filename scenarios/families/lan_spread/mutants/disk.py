@@ -4,12 +4,29 @@ from scenarios.audit.mutant import Edit, Mutant
 
 MUTANTS = (
     Mutant(
+        name="recovers-only-at-the-start",
+        breaks="Recovers nothing in a games folder that it is switched to.",
+        edits=(
+            Edit(
+                "games_folder.py",
+                old="await asyncio.to_thread(self.recover, path)",
+                new="pass",
+            ),
+        ),
+        noticed_by={
+            "S111": (
+                "steps after which no version is whole",
+                "steps after which it is not listed",
+            ),
+        },
+    ),
+    Mutant(
         name="leaves-a-commit-as-it-is",
         breaks="Does not finish or undo a commit that a crash interrupted.",
         edits=(
             Edit(
                 "transfer/recovery.py",
-                old="                of_entry(journal, entry).settle()\n",
+                old="        entry.staging(root, journal).settle()\n",
                 new="",
             ),
         ),
@@ -17,8 +34,24 @@ MUTANTS = (
             "S55": (
                 "steps after which no version is whole",
                 "steps after which it is not listed",
-            )
+            ),
+            "S111": (
+                "steps after which no version is whole",
+                "steps after which it is not listed",
+            ),
         },
+    ),
+    Mutant(
+        name="knows-updates-by-their-path",
+        breaks="Recovers only what was interrupted at the same path.",
+        edits=(
+            Edit(
+                "transfer/recovery.py",
+                old="    if journal is not None and entry is not None:\n        entry",
+                new="    if journal and entry and entry.root == str(root):\n        entry",
+            ),
+        ),
+        noticed_by={"S111": ("always: no staging left",)},
     ),
     Mutant(
         name="gives-up-the-old-version-first",

@@ -37,8 +37,8 @@ MUTANTS = (
         edits=(
             Edit(
                 "transfer/staging.py",
-                old='f"{name}.journal"',
-                new='f"{root.name}.journal"',
+                old="secrets.token_hex(_NAME_BYTES)",
+                new="root.name",
             ),
         ),
         noticed_by={"S108": (f"client: download-finished of {_LONG_ID}",)},

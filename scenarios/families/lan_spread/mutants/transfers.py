@@ -241,6 +241,7 @@ MUTANTS = (
             "S52": ("bf1942 at client#2 is as at source",),
             "S53": ("bf1942 at client is as at source",),
             "S55": ("steps after which it cannot be updated",),
+            "S111": ("steps after which it cannot be updated",),
             "S65": ("bf1942 at client is as at other",),
             "S67": ("bf1942 at last is as at source",),
             "S69": ("ggoo at client is as at source", "bf1942 at other is as at source"),
@@ -251,6 +252,7 @@ MUTANTS = (
             "S75": ("ggoo at client is as at source",),
             "S76": ("alienswarm at first-one is as at source",),
             "S107": ("ggoo at client is as at source",),
+            "S110": ("ggoo at client is as at source",),
             "S108": (f"{'g' * 255} at client is as at source",),
         },
     ),
@@ -272,9 +274,9 @@ MUTANTS = (
         edits=(
             Edit(
                 "transfer/staging.py",
-                old="    journal = journal_of(state_dir, root)\n    earlier",
+                old="    journal = journal_of(state_dir, root)\n    if",
                 new="    if root.is_symlink():\n        root.unlink()\n"
-                "    journal = journal_of(state_dir, root)\n    earlier",
+                "    journal = journal_of(state_dir, root)\n    if",
             ),
         ),
         noticed_by={
@@ -287,7 +289,7 @@ MUTANTS = (
         edits=(
             Edit(
                 "transfer/staging.py",
-                old="            delete_tree(self.folder)\n            self.journal.delete()\n",
+                old="            self.journal.delete()\n            delete_tree(self.folder)\n",
                 new="            self.journal.delete()\n",
             ),
         ),
