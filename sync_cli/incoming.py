@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from blake3 import blake3
 
-from store.open_file import read_at, write_at
+from store.open_file import read_at, start_writing, write_at
 from sync_cli.content import ZEROS, ZEROS_HASH, block_hash
 from sync_cli.index import Row
 from sync_cli.model import BLOCK_SIZE, Entry
@@ -82,6 +82,7 @@ class Incoming:
                 if self._descriptor is None:
                     return False  # discarded meanwhile
                 write_at(self._descriptor, block * BLOCK_SIZE, data)
+                start_writing(self._descriptor, block * BLOCK_SIZE, len(data))
             self._have[block] = True
             if entry.block_count > 1:
                 self._hash_on(block, data)
