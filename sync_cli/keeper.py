@@ -93,7 +93,7 @@ class Keeper:
         scanned = next_scan = next_expire = 0.0
         try:
             while True:
-                reachable = await self._in_thread(self._folder.is_reachable)
+                reachable, restless = await self._in_thread(self._look)
                 now = loop.time()
                 if now >= next_expire:
                     await self._in_thread(self._expire)
@@ -106,8 +106,9 @@ class Keeper:
                     await self._in_thread(self._scan_all)
                     scanned = loop.time()
                     next_scan = scanned + await self._in_thread(self._pause_s)
+                    continue
                 retries = self._retries
-                retries.set_paths(await self._in_thread(self._folder.restless), now)
+                retries.set_paths(restless, now)
                 if reachable and (due := retries.due(now)):
                     await self._in_thread(partial(self._scan_restless, due))
                     retries.put_off(due, loop.time())
@@ -124,6 +125,9 @@ class Keeper:
         finally:
             self._close_watch()
             self._pool.shutdown(wait=False)
+
+    def _look(self) -> tuple[bool, frozenset[bytes]]:
+        return self._folder.is_reachable(), self._folder.restless()
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await run_to_end(self._pool, work)
