@@ -152,11 +152,11 @@ class Program:
     ) -> dict[str, Any]:
         """Send to an echo, and read what comes back."""
         with await connected(addr) as connection:
-            sent = content(count, seed)
+            digest = hashlib.sha256()
 
             async def send() -> dict[str, Any]:
                 try:
-                    await asyncio.get_running_loop().sock_sendall(connection, sent)
+                    await send_all(connection, count, seed, digest)
                     connection.shutdown(socket.SHUT_WR)
                 except OSError:  # then reading does not say it again
                     return {"ended": "reset"}
@@ -167,7 +167,7 @@ class Program:
                 await sending
             got = await read_from(connection, None)
             got |= await sending
-        return {"sent": hashlib.sha256(sent).hexdigest(), "received": got["sha256"], **got}
+        return {"sent": digest.hexdigest(), "received": got["sha256"], **got}
 
     async def dial(self, addr: str) -> dict[str, Any]:
         """Connect."""
@@ -177,9 +177,9 @@ class Program:
 
     async def send(self, connection: int, count: int, seed: int) -> dict[str, Any]:
         """Send bytes."""
-        sent = content(count, seed)
-        await asyncio.get_running_loop().sock_sendall(self._sockets[connection], sent)
-        return {"sha256": hashlib.sha256(sent).hexdigest()}
+        digest = hashlib.sha256()
+        await send_all(self._sockets[connection], count, seed, digest)
+        return {"sha256": digest.hexdigest()}
 
     async def pour(self, connection: int) -> dict[str, Any]:
         """Send until there is a reset."""
@@ -317,6 +317,20 @@ async def answered(at: socket.socket, message: bytes) -> tuple[bytes, bytes]:
     while len(answer) < len(message) and (more := await loop.sock_recv(at, PIECE)):
         answer += more
     return first, answer
+
+
+async def send_all(
+    connection: socket.socket, count: int, seed: int, digest: "hashlib._Hash"
+) -> None:
+    """Send bytes that never repeat, made and hashed as they go: all at once would hold up others.
+
+    Raises OSError.
+    """
+    loop, made = asyncio.get_running_loop(), random.Random(seed)  # noqa: S311 - test data
+    for start in range(0, count, PIECE):
+        piece = made.randbytes(min(PIECE, count - start))
+        digest.update(piece)
+        await loop.sock_sendall(connection, piece)
 
 
 def content(count: int, seed: int) -> bytes:
