@@ -7,6 +7,15 @@ PING_INTERVAL_S = 1.0
 SILENCE_LIMIT_S = 5.0
 
 
+def pause_s(interval_s: float, limit_s: float, silent_s: float) -> float:
+    """Return the seconds until the next ping, or until the silence has reached its limit.
+
+    Whichever comes first; after the limit, the interval.
+    """
+    left_s = limit_s - silent_s
+    return min(interval_s, left_s) if left_s > 0 else interval_s
+
+
 class Heartbeat:
     """Counts how long nothing was heard, and lets the other side hear from this one.
 
@@ -33,9 +42,10 @@ class Heartbeat:
         while True:
             before = loop.time()
             ping()
-            await asyncio.sleep(PING_INTERVAL_S)  # the ping interval, not synchronisation
+            # The pace of pings, not synchronisation.
+            await asyncio.sleep(pause_s(PING_INTERVAL_S, SILENCE_LIMIT_S, self.silent_s))
             # After this process itself stood still (SIGSTOP, a sleeping laptop), what the other
             # side sent meanwhile is still unread: the silence was on this side.
             overslept = loop.time() - before > 2 * PING_INTERVAL_S
-            if self.silent_s > SILENCE_LIMIT_S and not overslept and not self.busy:
+            if self.silent_s >= SILENCE_LIMIT_S and not overslept and not self.busy:
                 return

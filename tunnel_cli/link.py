@@ -7,6 +7,7 @@ from typing import Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from network.heartbeat import pause_s
 from tunnel_cli import wire
 from tunnel_cli.messages import CloseReason
 from tunnel_cli.ports import address_text
@@ -347,16 +348,18 @@ class Link(WSListener):
 
     def _ping(self) -> None:
         now = self._loop.time()
-        if now - self._heard > self._dead_after_s:
+        silent_s = now - self._heard
+        if silent_s >= self._dead_after_s:
             self._reason = "timeout"
             if self._transport is not None:
                 self._transport.disconnect(graceful=False)
             return
         if self._transport is not None:
             self._transport.send_ping(_NUMBERS.pack(now))
-        # Often enough that a dead link is found in time.
-        again = min(self._ping_s, self._dead_after_s / 3)
-        self._pinging = self._loop.call_later(again, self._ping)
+        # Often enough that no link is taken for dead whose pings are answered.
+        interval_s = min(self._ping_s, self._dead_after_s / 3)
+        again_s = pause_s(interval_s, self._dead_after_s, silent_s)
+        self._pinging = self._loop.call_later(again_s, self._ping)
 
     def _pong(self, payload: bytes) -> None:
         if len(payload) == _NUMBERS.size:

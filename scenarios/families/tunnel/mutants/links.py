@@ -32,9 +32,9 @@ MUTANTS = (
         edits=(
             Edit(
                 "link.py",
-                old="        if now - self._heard > self._dead_after_s:\n"
+                old="        if silent_s >= self._dead_after_s:\n"
                 '            self._reason = "timeout"',
-                new="        if now - self._heard > 3 * self._dead_after_s:\n"
+                new="        if silent_s > 3 * self._dead_after_s:\n"
                 '            self._reason = "closed"',
             ),
         ),

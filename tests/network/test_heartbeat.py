@@ -1,0 +1,13 @@
+"""When the next ping is due, and when a silence has lasted too long."""
+
+import pytest
+
+from network.heartbeat import pause_s
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "wanted"),
+    [(0.0, 5.0), (4.99, 5.0), (10.0, 5.0), (10.01, 4.99), (14.99, 0.01), (15.0, 5.0), (40.0, 5.0)],
+)
+def test_a_silence_is_noticed_when_it_has_lasted_too_long(silent_s: float, wanted: float) -> None:
+    assert pause_s(5.0, 15.0, silent_s) == pytest.approx(wanted)
