@@ -72,7 +72,9 @@ def write(
     parts = [
         *(table_of(unit, ways) for unit, ways in found.figures.items()),
         "\n".join(f"- {target}" for target in targets),
-        "\n".join(f"- not measured each time: {one}: {why}" for one, why in found.skipped.items()),
+        "\n".join(
+            f"- not measured, or not each time: {one}: {why}" for one, why in found.skipped.items()
+        ),
     ]
     text = "\n\n".join(filter(None, parts))
     folder.mkdir(parents=True, exist_ok=True)
