@@ -37,7 +37,7 @@ class Mutant:
     edits: tuple[Edit, ...]
     # The checks that must turn red, as their `what`, by scenario ID; all of one family.
     noticed_by: Mapping[str, tuple[str, ...]]
-    hurry: float = 1.0  # factor for all timeouts, for checks that turn red at a timeout
+    hurry: float = 1.0  # factor for the timeouts of the checks that must turn red
     program: str = ""  # the name of one of the family's; empty: the first
     alone: bool = False  # must run alone, since it damages what all scenarios share
 

@@ -107,7 +107,8 @@ def _variant(config: pytest.Config, pair: Pair) -> Variant:
     mutant = config.stash[_mutants][pair.scenario[:1]][pair.mutant]
     program = program_of(mutant)
     command = program.command(_folder(config) / PROGRAMS / mutant.letter / mutant.name)
-    return Variant(mutant.name, {program.name: command}, mutant.hurry, mutant.alone)
+    in_vain = frozenset(mutant.noticed_by.get(pair.scenario, ()))
+    return Variant(mutant.name, {program.name: command}, mutant.hurry, in_vain, mutant.alone)
 
 
 def _folder(config: pytest.Config) -> Path:

@@ -229,8 +229,9 @@ class Node:
     def wait_exit(self, timeout: float = EXIT_S) -> int | None:
         """Wait until it exits and return the exit code. Raises WaitFailed."""
         scene = self._scene
+        title = f"{self.label}: ends"
         began = scene.clock.now()
-        deadline = time.monotonic() + scene.timeouts.stretched(timeout)
+        deadline = time.monotonic() + scene.timeouts.stretched(timeout, title)
         with scene.waiting():
             while self.log.ended is None:
                 left = deadline - time.monotonic()
@@ -238,7 +239,6 @@ class Node:
                     break
                 scene.condition.wait(left)
         if self.log.ended is None:
-            title = f"{self.label}: ends"
             detail = f"it still runs {scene.clock.now() - began:.1f} s after it should have ended."
             self._scene.checked(self._result(title, detail))
             raise WaitFailed(title, detail, scene.timeout_cause(), scene.picture())

@@ -154,7 +154,7 @@ class Window:
     ) -> T:
         scene = self.log.scene
         began = scene.clock.now()
-        deadline = time.monotonic() + scene.timeouts.stretched(timeout)
+        deadline = time.monotonic() + scene.timeouts.stretched(timeout, what)
         search = _Search(accept, self)
         with scene.waiting():
             self.log.watch(self.start, search.offer)

@@ -28,7 +28,8 @@ class Variant:
 
     name: str
     mutated: Mapping[str, tuple[str, ...]]  # commands by program
-    hurry: float = 1.0  # factor for all timeouts, on top of the run's
+    hurry: float = 1.0  # factor for the timeouts of these waits, on top of the run's
+    in_vain: frozenset[str] = frozenset()  # their `what`
     alone: bool = False  # runs alone on the machine, like scenarios that measure
 
 
@@ -202,7 +203,7 @@ def trial(
     made = Trial(
         backend,
         scenario_folder,
-        timeouts=Timeouts(timeouts.factor * variant.hurry) if variant else timeouts,
+        timeouts=Timeouts(timeouts.factor, variant.hurry, variant.in_vain) if variant else timeouts,
         clock=Clock(run_settings.clock_start),
         goes_on=variant is not None,
         pcap=run_settings.pcap,

@@ -238,7 +238,9 @@ class Sync:
         first, *others = peers
         for _ in range(2):  # the first one may have been the last to change
             for one in others:
-                until(self.scene, one.folder, one.now, lambda got: got == first.now(), timeout)
+                until(
+                    self.scene, one.folder, one.now, lambda got: got == first.now(), timeout, what
+                )
         return self.same(*peers, what=what)
 
     def becomes(
@@ -253,7 +255,7 @@ class Sync:
             return one.now() if times else without_times(one.now())
 
         wanted = want if times else without_times(want)
-        seen, took = until(self.scene, one.folder, look, lambda got: got == wanted, timeout)
+        seen, took = until(self.scene, one.folder, look, lambda got: got == wanted, timeout, what)
         self.check.equal(what, differences(seen, wanted), [])
         return took
 
@@ -261,20 +263,20 @@ class Sync:
         self, peers: Sequence[Peer], want: State, what: str, timeout: float = EVENT_S
     ) -> float:
         """Wait until several folders are like this, and check that; return after how long."""
-        found, took = self.wait_until_alike(peers, want, timeout)
+        found, took = self.wait_until_alike(peers, want, what, timeout)
         self.check.equal(what, found, [])
         return took
 
     def wait_until_alike(
-        self, peers: Sequence[Peer], want: State, timeout: float = EVENT_S
+        self, peers: Sequence[Peer], want: State, what: str, timeout: float = EVENT_S
     ) -> tuple[list[str], float]:
         """Wait until several folders are like this; return how they differ then.
 
-        Also after how many seconds the last was.
+        Also after how many seconds the last was. ``what`` names the check of it.
         """
         with ThreadPoolExecutor(len(peers)) as pool:
             waits = [
-                pool.submit(until, self.scene, one.folder, one.now, want.__eq__, timeout)
+                pool.submit(until, self.scene, one.folder, one.now, want.__eq__, timeout, what)
                 for one in peers
             ]
         seen = [wait.result() for wait in waits]

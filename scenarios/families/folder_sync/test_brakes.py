@@ -33,8 +33,9 @@ def vanished(sync: Sync) -> None:
     for name in ("meanwhile.txt", "29.txt"):
         alpha.save(name, "meanwhile")
         want[name] = alpha.now()[name]
-    sync.wait_until_alike([charlie], want)
-    sync.check.equal("what others lack while it is away", _lacks(want, alpha, charlie), {})
+    what = "what others lack while it is away"
+    sync.wait_until_alike([charlie], want, what)
+    sync.check.equal(what, _lacks(want, alpha, charlie), {})
     sync.step("bravo: the folder is back")
     away.rename(bravo.folder)
     bravo.node.request("resume")

@@ -47,15 +47,16 @@ def all_in_step(sync: Sync) -> None:
     }
     took: dict[str, float] = {}
     lacking: dict[str, list[str]] = {}
+    lacks = "what does not arrive"
     for turn, (what, change) in enumerate(changes.items()):
         one = peers[turn % len(peers)]
         change(one)
         others = [other for other in peers if other is not one]
-        found, took[what] = sync.wait_until_alike(others, one.now())
+        found, took[what] = sync.wait_until_alike(others, one.now(), lacks)
         if found:
             lacking[what] = found
             break  # the next changes are made to what is missing
-    sync.check.equal("what does not arrive", lacking, {})
+    sync.check.equal(lacks, lacking, {})
     late = {what: seconds for what, seconds in took.items() if seconds > WITHIN_S}
     sync.check.equal("what takes longer than 2 s", late, {})
     slowest = max(took, key=lambda what: took[what])

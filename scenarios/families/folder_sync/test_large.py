@@ -75,10 +75,11 @@ def many_at_once(sync: Sync) -> None:
             folder.mkdir()
         (folder / str(number)).write_bytes(b"%d" % number)
     # Without a scan that is asked for: the peer has to see for itself.
+    what = "entries at bravo"
     held, _ = until(
-        sync.scene, bravo.folder, lambda: len(shape(bravo.folder)), entries.__eq__, within_s
+        sync.scene, bravo.folder, lambda: len(shape(bravo.folder)), entries.__eq__, within_s, what
     )
-    sync.check.equal("entries at bravo", held, entries)
+    sync.check.equal(what, held, entries)
     sync.in_step(alpha, bravo)
 
 

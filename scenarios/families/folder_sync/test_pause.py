@@ -28,13 +28,14 @@ def paused(sync: Sync) -> None:
     pause.carried_out()
     failed = window.wait_event("fetch-failed", path="large", code="paused")
     alpha.save("small", "new")
+    begins = "what it begins to fetch while it is paused"
     until(
         sync.scene, bravo.folder,
         lambda: {row["path"] for row in bravo.status()["out_of_step"]},
-        {"large", "small"}.__eq__, EVENT_S,
+        {"large", "small"}.__eq__, EVENT_S, begins,
     )  # fmt: skip
     begun = [event.data["path"] for event in window.since(failed).events("fetch-begin")]
-    sync.check.equal("what it begins to fetch while it is paused", begun, [])
+    sync.check.equal(begins, begun, [])
     sync.check.equal("whether it says that it is paused", bravo.status()["paused"], True)
     bravo.node.request("resume")
     whole = window.wait_event("fetch-finished", path="large")

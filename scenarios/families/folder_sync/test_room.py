@@ -33,10 +33,11 @@ def disk_full(sync: Sync) -> None:
     alpha.save("large", Sparse(104 * MIB, tuple((n * MIB, b"x") for n in range(104))))
     low = window.wait_event("low-space", timeout=LONG_S)
     # Where a write has to fail, it is tried again and again: there is nothing of it in between.
+    what = "what is there when it is full"
     held, _ = until(
-        sync.scene, small.mount.host, lambda: _held(small), {"first"}.__eq__, timeout=LONG_S
+        sync.scene, small.mount.host, lambda: _held(small), {"first"}.__eq__, LONG_S, what
     )
-    sync.check.equal("what is there when it is full", held, {"first"})
+    sync.check.equal(what, held, {"first"})
     alpha.delete("first")
     alpha.save("large", Made(28 * MIB, "F22 smaller"))  # more than there was room for at first
     window.wait_event("fetch-finished", path="large", timeout=LONG_S)

@@ -19,15 +19,20 @@ LOOKS_AGAIN_MS = 250
 
 
 def until(
-    scene: Scene, folder: Path, look: Callable[[], T], good: Callable[[T], bool], timeout: float
+    scene: Scene,
+    folder: Path,
+    look: Callable[[], T],
+    good: Callable[[T], bool],
+    timeout: float,
+    what: str = "",
 ) -> tuple[T, float]:
     """Return the first good thing seen, or at the end of time the last one; and after how long.
 
     ``look`` is called at once, and whenever something in the folder has changed. It ends early if
-    the scenario cannot succeed any more.
+    the scenario cannot succeed any more. ``what`` names the check of what is returned.
     """
     began = time.monotonic()
-    deadline = began + scene.timeouts.stretched(timeout)
+    deadline = began + scene.timeouts.stretched(timeout, what)
     stop = threading.Event()
     notify = RustNotify([str(folder)], False, False, 0, True, True)
     try:

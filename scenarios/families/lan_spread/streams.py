@@ -73,14 +73,15 @@ def drains(lan: Lan, peer: Peer, timeout: float = EVENT_S) -> float:
     when a node ends or a fault fails, and the next question then fails with the reason.
     """
     scene = peer.node.log.scene
+    what = f"{peer} sends nothing any more"
     began = lan.now()
-    deadline = began + scene.timeouts.stretched(timeout)
+    deadline = began + scene.timeouts.stretched(timeout, what)
     while (sending := outbound(peer)) and lan.now() < deadline:
         with scene.waiting():
             scene.condition.wait(ASK_AGAIN_S)
     took = lan.now() - began
     late = f"{took:.1f} s later it still counts {sending}"
-    lan.check.true(f"{peer} sends nothing any more", not sending, late)
+    lan.check.true(what, not sending, late)
     return took
 
 

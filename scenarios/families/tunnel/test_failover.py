@@ -112,6 +112,7 @@ def server_s_listeners(tunnel: Tunnel, *clients: int) -> None:
     window = tunnel.server.window()
     probe = tunnel.dial(tunnel.addr(tunnel.clients[last], FROM_CLIENT[0]))
     window.wait_event("stream-opened", client_id=last)
+    tunnel.caught_up(tunnel.server)
     window.none_of("failover-begin", what="no failover by a port probe")
     probe.close()
     tunnel.begin_failover(last, window)

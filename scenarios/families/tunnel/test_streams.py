@@ -134,6 +134,7 @@ def drain_and_activate(tunnel: Tunnel) -> None:
     window = tunnel.server.window()
     tunnel.clients[2].request("drain")
     window.wait_event("active-changed", client_id=1)
+    tunnel.caught_up(tunnel.server)
     window.none_of("failover-begin", what="no failover by draining")
     tunnel.check.equal("new streams at the one that drains", tunnel.is_open(addr), False)
     lived = stream.pings(5, MESSAGE)

@@ -207,6 +207,9 @@ class TestWait:
 
     def test_the_factor_stretches_deadlines(self, tmp_path: Path, alpha: NodeSpec) -> None:
         assert Timeouts(2.5).stretched(4) == 10
+        hurried = Timeouts(2.5, hurry=0.2, in_vain=frozenset({"what never comes"}))
+        assert hurried.stretched(4, "what never comes") == 2
+        assert hurried.stretched(4, "what comes") == 10
         trial = Trial(FakeBackend(), tmp_path / "s", timeouts=Timeouts(0.0001))
         (node,) = trial.start(alpha)
         began = time.monotonic()

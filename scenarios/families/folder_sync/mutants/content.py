@@ -97,7 +97,6 @@ MUTANTS = (
             ),
         ),
         noticed_by={"F20": ("nobody is taken for a liar",)},
-        hurry=0.4,
     ),
     Mutant(
         name="sends-and-takes-mixtures",

@@ -241,7 +241,6 @@ MUTANTS = (
             ),
         ),
         noticed_by={"F5": ("no fetch failed",)},
-        hurry=0.6,
     ),
     Mutant(
         name="takes-what-is-older",

@@ -24,7 +24,7 @@ crashes or hangs proves nothing.
 `lan.check.equal("chunks by source", ...)`. In an audit a scenario goes on after a failed check, so
 that the others are seen too. Name the checks of the broken behaviour; the audit records by itself
 which others fail as a consequence. A wait can be named too, by the `what` in its failure. Such a
-mutant runs until that deadline: `hurry=0.4` shortens all its deadlines. `alone=True` is for a
+mutant runs until that deadline: `hurry=0.4` shortens that one, and no other. `alone=True` is for a
 mutant that damages what all scenarios share, such as a fixture.
 
     ./justw peer-cli-audit --mutant plans-all-on-one

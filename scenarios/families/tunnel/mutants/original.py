@@ -27,7 +27,6 @@ MUTANTS = (
             ),
         ),
         noticed_by={"T80": ("who is active when the trigger is over",)},
-        hurry=0.2,
     ),
     Mutant(
         name="gives-idle-streams-up",
