@@ -76,8 +76,13 @@ def mixed_load(tunnel: Tunnel, seed: int) -> None:
         window.wait_event("client-online", client_id=victim)
         if loses_active:
             window.wait_event("failover-finished")
-        tunnel.echoes("afterwards", tunnel.addr(tunnel.server, FROM_SERVER[0]), KB)
-        began = began or tunnel.server.request("resources")  # after a round, all code is loaded
+        for node, name in (
+            (tunnel.server, FROM_SERVER[0]),
+            (tunnel.clients[tunnel.active() or 0], FROM_CLIENT[0]),
+        ):
+            tunnel.echoes("afterwards", tunnel.addr(node, name), KB)
+        # Now it has done everything once, and has what it keeps for that (threads to dial with).
+        began = began or tunnel.server.request("resources")
     tunnel.check.equal("streams that are left", tunnel.server.request("status")["streams"], 0)
     ended = tunnel.server.request("resources")
     for what in ("descriptors", "threads"):
