@@ -2,10 +2,11 @@
 
     python -m benchmarks.tunnel [--mib MIB] [--rounds N] [--out FOLDER]
 
-Real nodes on loopback, in turns with whatever of the others is here (tunnel_ways.py): two `socat`
-in a row, `websocat`, `rathole` with WebSocket, `websockify`, and the public `tcp-over-websocket`;
-the last two are installed from PyPI into .cache/others. What is much slower gets a share of the
-work, and no bulk stream beside another: tcp-over-websocket has no flow control.
+Real nodes on loopback, in turns with two relays in a row that only copy, and with whatever of the
+others is here (tunnel_ways.py): two `socat` in a row, `websocat`, `rathole` with WebSocket,
+`websockify`, and the public `tcp-over-websocket`; the last two are installed from PyPI into
+.cache/others. What is much slower gets a share of the work, and no bulk stream beside another:
+tcp-over-websocket has no flow control.
 
 Figures: MiB/s one way and echoed, CPU seconds per GiB one way of all programs between the ends, the
 median round trip of 500 bytes, idle and beside a bulk stream, streams opened a second, each with a

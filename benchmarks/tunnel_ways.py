@@ -8,7 +8,7 @@ import json
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,12 +52,30 @@ def tunnel(stack: ExitStack, sink: int, echo: int) -> Relay:
 
 def socat(stack: ExitStack, *ports: int) -> Relay:
     """Start two relays in a row for each: what two processes cost without WebSocket."""
-    path, sessions = program("socat"), []
+    path = program("socat")
+
+    def command(entry: int, port: int) -> tuple[str, ...]:
+        listen = f"TCP-LISTEN:{entry},bind={HOST},fork,reuseaddr,nodelay,backlog=128"
+        return path, "-b", "131072", listen, f"TCP:{HOST}:{port},nodelay"
+
+    return two_in_a_row(stack, command, ports)
+
+
+def bare(stack: ExitStack, *ports: int) -> Relay:
+    """Start two relays in a row that only copy: what this machine and Python can do at most."""
+    ours = (sys.executable, "-m", "benchmarks.tunnel_target", "relay")
+    return two_in_a_row(stack, lambda entry, port: (*ours, str(entry), str(port)), ports)
+
+
+def two_in_a_row(
+    stack: ExitStack, command: Callable[[int, int], tuple[str, ...]], ports: Sequence[int]
+) -> Relay:
+    """Start two relays for each port; `command` makes one from its entry and where it leads."""
+    sessions = []
 
     def relayed(port: int) -> int:
         entry = free_port()
-        listen = f"TCP-LISTEN:{entry},bind={HOST},fork,reuseaddr,nodelay,backlog=128"
-        sessions.append(run(stack, path, "-b", "131072", listen, f"TCP:{HOST}:{port},nodelay"))
+        sessions.append(run(stack, *command(entry, port)))
         return listening(entry)
 
     sink, echo = (relayed(relayed(port)) for port in ports)
@@ -160,11 +178,12 @@ def original(stack: ExitStack, sink: int, echo: int) -> Relay:
     return Relay(listening(to_sink), listening(to_echo), tuple(sessions), slow=True)
 
 
-OURS, HOPS, ORIGINAL = "tunnel-cli", "two socat", "tcp-over-websocket"
+OURS, HOPS, BARE, ORIGINAL = "tunnel-cli", "two socat", "two that copy", "tcp-over-websocket"
 WAYS: dict[str, Way] = {
     OURS: tunnel,
     "directly": directly,
     HOPS: socat,
+    BARE: bare,
     "websocat": websocat,
     "rathole": rathole,
     "websockify": websockify,
