@@ -83,15 +83,22 @@ class Database:
             raise IndexTrouble(f"The index cannot be used: {error}.") from error
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what is done within, or nothing of it; part of a larger one if there is one."""
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Commit what is done within, or nothing of it; part of a larger one if there is one.
+
+        What is not `durable`, as single statements are not, may be lost in a power cut, together
+        with all that came after it. A number given to a version is always durable: others act on
+        what they are told.
+        """
         with self._lock, _told():
             if self._connection.in_transaction:
                 yield
                 return
             before = self.sequence
-            self._connection.execute("BEGIN IMMEDIATE")
+            if durable:
+                self._connection.execute("PRAGMA synchronous = FULL")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield
                 if self.sequence != before:
                     self.set_meta("sequence", str(self.sequence))
@@ -101,6 +108,11 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+            if not durable and self.sequence != before:
+                with self.transaction():  # which makes durable all that was committed before it
+                    self.set_meta("sequence", str(self.sequence))
 
     def next_sequence(self) -> int:
         """Return a number that no version of this index has had; call it in a transaction."""
@@ -144,8 +156,7 @@ def _open(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     try:
         database.execute("PRAGMA journal_mode = WAL")
-        # Others act on what we told them: what was committed must survive a power cut.
-        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA synchronous = NORMAL")  # see `transaction`
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version == 0:
             database.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_SCHEMA_VERSION};COMMIT")

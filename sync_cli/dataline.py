@@ -6,6 +6,7 @@ the event loop, and OpenSSL encrypts outside of Python's lock.
 
 import contextlib
 import hashlib
+import io
 import socket
 import ssl
 import struct
@@ -25,6 +26,7 @@ OPEN_TIMEOUT_S = 5.0
 STALL_S = 10.0
 IDLE_S = 60.0  # a holder closes a connection on which nothing is asked for so long
 SEND_BYTES = 256 << 10  # small answers are sent together
+READ_BYTES = 64 << 10  # and read together: each read waits for Python's lock
 MAX_REQUEST_BYTES = 64 << 10
 _LENGTH = struct.Struct(">I")
 
@@ -44,6 +46,7 @@ class Line:
         self.cut_off = threading.Event()
         self._plain = connection
         self._tls: ssl.SSLSocket | None = None
+        self._reader: io.BufferedReader | None = None
         self._pace = Pace(2 * STALL_S)
 
     def secure(self, context: ssl.SSLContext, *, accepting: bool) -> bytes | None:
@@ -54,6 +57,7 @@ class Line:
         self._plain.settimeout(OPEN_TIMEOUT_S)
         self._tls = context.wrap_socket(self._plain, server_side=accepting)
         self._tls.settimeout(STALL_S)
+        self._reader = io.BufferedReader(self._tls.makefile("rb", 0), READ_BYTES)
         certificate = self._tls.getpeercert(binary_form=True)
         return hashlib.sha256(certificate).digest() if certificate else None
 
@@ -69,6 +73,8 @@ class Line:
 
     def close(self) -> None:
         """Close it, from the thread that uses it."""
+        if self._reader is not None:
+            self._reader.close()
         (self._tls or self._plain).close()
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
@@ -83,14 +89,11 @@ class Line:
 
     def fill(self, memory: memoryview) -> None:
         """Fill the memory with what comes next. Raises OSError, EOFError."""
-        assert self._tls is not None
-        filled, began = 0, time.monotonic()
-        while filled < len(memory):
-            count = self._tls.recv_into(memory[filled:])
-            if count == 0:
-                raise EOFError
-            filled += count
-        if not self._pace.keeps(time.monotonic() - began, filled):
+        assert self._reader is not None
+        began = time.monotonic()
+        if self._reader.readinto(memory) < len(memory):
+            raise EOFError
+        if not self._pace.keeps(time.monotonic() - began, len(memory)):
             raise TimeoutError(f"it sends less than {MIN_RATE} bytes per second")
 
 

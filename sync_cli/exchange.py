@@ -56,7 +56,7 @@ class Exchange:
         Raises KeyError for a peer that has not been met.
         """
         site = self._site
-        with site.lock, site.database.transaction():
+        with site.lock, site.database.transaction(durable=False):
             peer = site.peers.get(peer_id)
             if peer is None:
                 raise KeyError(peer_id)

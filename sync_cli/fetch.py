@@ -16,7 +16,7 @@ from sync_cli.sources import RETRY_S, Sources
 from sync_cli.startup import report
 from sync_cli.worker import Worker
 
-MAX_JOBS = 1000
+MAX_JOBS = 4000  # so that there is something to fetch while what is complete is put into place
 MAX_JOB_BYTES = 256 << 20  # of files that begin while others run
 SOON_S = 0.1  # by then it is known what a file has become that is not there any more
 PROGRESS_S = 0.5

@@ -124,7 +124,7 @@ class Folder:
 
         The last numbers may be those of forgotten paths.
         """
-        with self._site.database.transaction():
+        with self._site.database.transaction(durable=False):
             found = self._site.index.since(sequence, limit)
             return found, found[-1][0] if len(found) == limit else self.sequence
 

@@ -17,7 +17,7 @@ from sync_cli.messages.events import IndexChanged
 from sync_cli.model import BLOCK_SIZE, MAX_BLOCKS, BadEntry, Entry, Kind, advanced, check_path
 from sync_cli.scan import compare, is_shell
 from sync_cli.site import MANY_GONE, Site
-from sync_cli.tree import NOTHING, Seen, Stamp, Tree, is_absence
+from sync_cli.tree import NOTHING, Folders, Seen, Stamp, Tree, is_absence
 
 _BATCH = 1000
 _BATCH_BYTES = 64 * BLOCK_SIZE
@@ -67,23 +67,28 @@ class Recorder:
                 site.wants.retry_all()
             site.trouble.update(found.trouble)
         again: set[bytes] = set()
-        for looks in self._looks(tree, found.changed, again):
-            self._appeared.update(look.hashes.whole for look in looks if look.hashes.whole)
-            again.update(self._record(looks))
+        with Folders(tree) as folders:
+            for looks in self._looks(tree, folders, found.changed, again):
+                self._appeared.update(look.hashes.whole for look in looks if look.hashes.whole)
+                again.update(self._record(looks))
         again.update(self._record_gone(found.gone, restless=bool(again)))
         if paths is None:
             site.was_away = False
         return frozenset(again)
 
     def _looks(
-        self, tree: Tree, changed: Iterable[tuple[bytes, Seen]], again: set[bytes]
+        self,
+        tree: Tree,
+        folders: Folders,
+        changed: Iterable[tuple[bytes, Seen]],
+        again: set[bytes],
     ) -> Iterator[list[Look]]:
         """Read what changed, in batches; what cannot be read goes to `again` or `trouble`."""
         batch: list[Look] = []
         size = 0
         for path, seen in changed:
             try:
-                look = self._look(tree, path, seen)
+                look = self._look(tree, folders, path, seen)
             except BadEntry as error:
                 self._site.trouble[path] = str(error)
                 continue
@@ -102,20 +107,20 @@ class Recorder:
                 batch, size = [], 0
         yield batch
 
-    def _look(self, tree: Tree, path: bytes, seen: Seen) -> Look | None:
+    def _look(self, tree: Tree, folders: Folders, path: bytes, seen: Seen) -> Look | None:
         """Read one path; None if it is not still, and so might be a mixture."""
         check_path(path)
         no_hash = Hashes(b"", b"")
         if seen.kind is Kind.FOLDER:
             return Look(path, seen, no_hash, b"")
         if seen.kind is Kind.LINK:
-            target = tree.link_target(path)
+            target = folders.link_target(path)
             return Look(path, seen, Hashes(blake3(target).digest(), b""), target)
         if seen.stamp.size > MAX_BLOCKS * BLOCK_SIZE:
             raise BadEntry(f"It is over {MAX_BLOCKS * BLOCK_SIZE >> 30} GiB long.")
         if not self._site.is_still(tree, seen.stamp):
             return None
-        descriptor = tree.open_file(path)
+        descriptor = folders.open_file(path)
         try:
             if Stamp.of(os.fstat(descriptor)) != seen.stamp:
                 return None
@@ -135,10 +140,10 @@ class Recorder:
         with site.lock:
             tree = site.reach()
             before = site.database.sequence
-            with site.database.transaction():
+            with Folders(tree) as folders, site.database.transaction():
                 for look in looks:
                     try:
-                        if not _is_still(tree, look):
+                        if not _is_still(folders, look):
                             again.add(look.path)
                             continue
                         self._record_one(tree, look)
@@ -217,11 +222,12 @@ class Recorder:
         appeared, self._appeared = self._appeared, set()
         with site.lock:
             tree = site.reach()
-            rows = [
-                row
-                for row in map(site.index.row, gone)
-                if row is not None and row.entry.alive and _is_gone(tree, row.entry)
-            ]
+            with Folders(tree) as folders:
+                rows = [
+                    row
+                    for row in map(site.index.row, gone)
+                    if row is not None and row.entry.alive and _is_gone(folders, row.entry)
+                ]
             lost = sum(1 for row in rows if row.entry.hash and row.entry.hash not in appeared)
             self._check_brake(lost)
             before = site.database.sequence
@@ -279,16 +285,16 @@ class Recorder:
         self._site.changed()
 
 
-def _is_still(tree: Tree, look: Look) -> bool:
-    seen = tree.look(look.path)
+def _is_still(folders: Folders, look: Look) -> bool:
+    seen = folders.look(look.path)
     if look.seen.kind is Kind.FOLDER:  # what is in it changes its stamp
         return seen is not None and seen.kind is Kind.FOLDER
     return seen == look.seen
 
 
-def _is_gone(tree: Tree, entry: Entry) -> bool:
+def _is_gone(folders: Folders, entry: Entry) -> bool:
     """Look once more; what cannot be seen is not gone."""
     try:
-        return tree.look(entry.path) == NOTHING
+        return folders.look(entry.path) == NOTHING
     except OSError:
         return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sync_cli.model import Kind
 from sync_cli.site import Site
-from sync_cli.tree import Seen, Stamp, Tree, is_absence, seen
+from sync_cli.tree import Folders, Seen, Stamp, Tree, is_absence, seen
 
 _ODD = "It is neither a file, a folder nor a link."
 
@@ -29,12 +29,13 @@ def compare(site: Site, tree: Tree, paths: Collection[bytes] | None) -> Differen
 
     Raises OSError when the folder itself cannot be read, and IndexTrouble.
     """
-    walk = _Walk(site, tree)
-    if paths is None:
-        walk.folder(b"")
-    else:
-        for path in _topmost(paths):
-            walk.path(path)
+    with Folders(tree) as folders:
+        walk = _Walk(site, tree, folders)
+        if paths is None:
+            walk.folder(b"")
+        else:
+            for path in _topmost(paths):
+                walk.path(path)
     return walk.found
 
 
@@ -65,9 +66,10 @@ def is_shell(site: Site, tree: Tree, folder: bytes) -> bool:
 
 
 class _Walk:
-    def __init__(self, site: Site, tree: Tree) -> None:
+    def __init__(self, site: Site, tree: Tree, folders: Folders) -> None:
         self._site = site
         self._tree = tree
+        self._folders = folders
         self.found = Differences()
 
     def path(self, path: bytes) -> None:
@@ -77,7 +79,7 @@ class _Walk:
         row = self._site.index.row(path)
         known = (row.entry.kind, row.stamp) if row is not None and row.entry.alive else None
         try:
-            status = self._tree.status(path)
+            status = self._folders.status(path)
         except OSError as error:
             if not is_absence(error):
                 self._in_trouble(path, error)

@@ -254,8 +254,9 @@ class Sources:
                 raise BadHolderError(f"it sent wrong bytes of {shown!a}")
             self.plan.came(item, peer_id)
             if item.job.complete:
+                if not self._complete:  # else somebody is on the way to take them
+                    self._wake_soon()
                 self._complete[item.job] = None
-                self._wake_soon()
 
     def _found_out(self, peer_id: str, reason: str) -> None:
         with self.lock:

@@ -5,7 +5,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,8 +67,43 @@ def is_absence(error: OSError) -> bool:
     return error.errno in _ABSENT
 
 
-class Tree:
-    """The folder. Every method raises OSError; one that `is_absence` has found nothing there."""
+class Paths:
+    """What can be done at a path, by way of the folder that it is in.
+
+    Every method raises OSError; one that `is_absence` has found nothing there.
+    """
+
+    def parent(self, path: bytes) -> AbstractContextManager[tuple[int, bytes]]:
+        """Open the folder that a path is in; gives its descriptor and the name in it."""
+        raise NotImplementedError
+
+    def status(self, path: bytes) -> os.stat_result:
+        """Return the status of what is at a path; of a link itself."""
+        with self.parent(path) as (folder, name):
+            return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+    def look(self, path: bytes) -> Seen | None:
+        """Return what is at a path, NOTHING included; None for what is never synchronised."""
+        try:
+            return seen(self.status(path))
+        except OSError as error:
+            if is_absence(error):
+                return NOTHING
+            raise
+
+    def open_file(self, path: bytes) -> int:
+        """Open a file to read it."""
+        with self.parent(path) as (folder, name):
+            return os.open(name, _FILE, dir_fd=folder)
+
+    def link_target(self, path: bytes) -> bytes:
+        """Return where a link leads."""
+        with self.parent(path) as (folder, name):
+            return os.readlink(name, dir_fd=folder)
+
+
+class Tree(Paths):
+    """The folder. Every method raises OSError, as those of `Paths` do."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -103,38 +138,13 @@ class Tree:
         return folder
 
     @contextmanager
-    def parent(self, path: bytes, *, make: bool = False) -> Iterator[tuple[int, bytes]]:
-        """Open the folder that a path is in; gives its descriptor and the name in it."""
+    def parent(self, path: bytes) -> Iterator[tuple[int, bytes]]:  # noqa: D102 - see Paths
         folder, _, name = path.rpartition(b"/")
-        descriptor = self.open_folder(folder, make=make)
+        descriptor = self.open_folder(folder)
         try:
             yield descriptor, name
         finally:
             os.close(descriptor)
-
-    def status(self, path: bytes) -> os.stat_result:
-        """Return the status of what is at a path; of a link itself."""
-        with self.parent(path) as (folder, name):
-            return os.stat(name, dir_fd=folder, follow_symlinks=False)
-
-    def look(self, path: bytes) -> Seen | None:
-        """Return what is at a path, NOTHING included; None for what is never synchronised."""
-        try:
-            return seen(self.status(path))
-        except OSError as error:
-            if is_absence(error):
-                return NOTHING
-            raise
-
-    def open_file(self, path: bytes) -> int:
-        """Open a file to read it."""
-        with self.parent(path) as (folder, name):
-            return os.open(name, _FILE, dir_fd=folder)
-
-    def link_target(self, path: bytes) -> bytes:
-        """Return where a link leads."""
-        with self.parent(path) as (folder, name):
-            return os.readlink(name, dir_fd=folder)
 
     def holds_name(self, path: bytes) -> bool:
         """Tell whether a folder lists exactly this name, not only one that the disk equates."""
@@ -142,8 +152,11 @@ class Tree:
             return any(os.fsencode(entry.name) == name for entry in entries)
 
 
-class Folders:
-    """Descriptors of folders, the last one kept open: neighbours mostly come one after another."""
+class Folders(Paths):
+    """The folders of paths, the last one kept open: neighbours mostly come one after another.
+
+    For one piece of work only: what is moved meanwhile is still reached where it was.
+    """
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -168,6 +181,10 @@ class Folders:
             self.close()
             self._open = folder, self._tree.open_folder(folder, make=make)
         return self._open[1], name
+
+    @contextmanager
+    def parent(self, path: bytes) -> Iterator[tuple[int, bytes]]:  # noqa: D102 - see Paths
+        yield self.of(path)
 
 
 def sync_all(folder: int) -> None:
