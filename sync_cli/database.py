@@ -109,7 +109,8 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
             finally:
-                self._connection.execute("PRAGMA synchronous = NORMAL")
+                if durable:
+                    self._connection.execute("PRAGMA synchronous = NORMAL")
             if not durable and self.sequence != before:
                 with self.transaction():  # which makes durable all that was committed before it
                     self.set_meta("sequence", str(self.sequence))

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -67,15 +68,15 @@ def is_absence(error: OSError) -> bool:
     return error.errno in _ABSENT
 
 
-class Paths:
+class Paths(ABC):
     """What can be done at a path, by way of the folder that it is in.
 
     Every method raises OSError; one that `is_absence` has found nothing there.
     """
 
+    @abstractmethod
     def parent(self, path: bytes) -> AbstractContextManager[tuple[int, bytes]]:
         """Open the folder that a path is in; gives its descriptor and the name in it."""
-        raise NotImplementedError
 
     def status(self, path: bytes) -> os.stat_result:
         """Return the status of what is at a path; of a link itself."""
