@@ -13,13 +13,14 @@ when the other side has all of it:
 - one line added to a small file, which nobody is told of: ours, and Syncthing with its own watcher
 
 And of ours alone: the rate of a fetch of such a file, from `fetch-begin` to `fetch-finished`, in
-turns with a peer's download of a game of that size; CPU and memory of a peer at rest with --idle
-files, and how long a file takes from one peer to ten, compared with how long it takes to one, when
-nobody may send more than 16 MiB/s.
+turns with a peer's download of a game of that size, plain and encrypted, as fetches always are; CPU
+and memory of a peer at rest with --idle files; and how long a file takes from one peer to ten,
+compared with how long it takes to one, when nobody may send more than 16 MiB/s.
 
 Writes folder_sync.json and folder_sync.md into --out. Exit code 0, or 1 if a target is missed: the
-files 3 times as fast as Syncthing and as fast as rsync, the large file 0.7 of the download, an edit
-in 300 ms, at rest below 0.2 % CPU and 100 MiB, ten peers in 1.5 of the time of one.
+files 3 times as fast as Syncthing and as fast as rsync, with and without its --fsync (which has all
+on the disk when it says so, as ours does), the large file 0.7 of both downloads, an edit in 300 ms,
+at rest below 0.2 % CPU and 100 MiB, ten peers in 1.5 of the time of one.
 """
 
 import os
@@ -32,7 +33,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.compare.host import used
-from benchmarks.folder_sync_others import OTHERS, RSYNC, SYNCTHING, Side
+from benchmarks.folder_sync_others import DURABLE_RSYNC, OTHERS, RSYNC, SYNCTHING, Side
 from benchmarks.measuring import (
     add_out,
     add_size,
@@ -50,10 +51,12 @@ from scenarios.families.folder_sync.programs import SYNC_PROGRAM
 from scenarios.families.folder_sync.specs import peer
 from scenarios.families.folder_sync.sync import Sync
 from scenarios.families.lan_spread.games import made_game
+from scenarios.families.lan_spread.peers import Peer
 from scenarios.families.lan_spread.specs import peer as game_peer
 
 MIB = 1 << 20
-OURS, FETCH, DOWNLOAD = "sync-cli", "sync-cli, a fetch", "peer-cli, a download"
+OURS, FETCH = "sync-cli", "sync-cli, a fetch"
+DOWNLOAD, ENCRYPTED = "peer-cli, a download", "peer-cli, an encrypted download"
 ALONE = "MiB/s, one large file that is hashed"
 SMALL, LARGE, EDIT = "s, many small files", "MiB/s, one large file", "ms until an edit is there"
 CPU, MEMORY, SWARM = "% CPU at rest", "MiB of memory at rest", "s, one large file to"
@@ -112,16 +115,19 @@ def measure_moves(folder: Path, files: int, mib: int, rounds: int, found: Found)
 
 
 def measure_fetch(folder: Path, mib: int, rounds: int, found: Found) -> None:
-    """Measure a fetch of one file, in turns with what a LAN peer's download takes.
+    """Measure a fetch of one file, in turns with what LAN peers' downloads take.
 
-    Both begin when everything is looked at and hashed, after a file of that size was written.
+    All begin when everything is looked at and hashed, after a file of that size was written.
     """
     with started(folder / OURS) as sync, lan(folder) as made:
         alpha, bravo = sync.swarm("alpha", "bravo")
-        source, client = made.start(
-            game_peer("source", [made_game(GAME, mib * MIB, "benchmark")]), game_peer("client")
+        source, plain, encrypting = made.start(
+            game_peer("source", [made_game(GAME, mib * MIB, "benchmark")]),
+            game_peer("plain"),
+            game_peer("encrypting", flags=["--encrypt-data"]),
         )
-        client.connect(source)
+        plain.connect(source)
+        encrypting.connect(source)
 
         def fetch() -> float:
             window = bravo.window()
@@ -129,7 +135,7 @@ def measure_fetch(folder: Path, mib: int, rounds: int, found: Found) -> None:
             began, ended = map(window.wait_event, ("fetch-begin", "fetch-finished"))
             return ended.at - began.at
 
-        def download() -> float:
+        def download(client: Peer) -> float:
             filled, _ = put(folder, partial(large_file, mib))
             seconds = timed(
                 lambda: client.download(GAME, install=False).window.wait_event(
@@ -140,7 +146,12 @@ def measure_fetch(folder: Path, mib: int, rounds: int, found: Found) -> None:
             (folder / filled).unlink()
             return seconds
 
-        took = in_turns({FETCH: fetch, DOWNLOAD: download}, rounds)
+        ways: dict[str, Callable[[], float]] = {
+            FETCH: fetch,
+            DOWNLOAD: partial(download, plain),
+            ENCRYPTED: partial(download, encrypting),
+        }
+        took = in_turns(ways, rounds)
     found.figures[ALONE] = {name: [mib / each for each in all_] for name, all_ in took.items()}
 
 
@@ -271,12 +282,15 @@ def targets(found: Found) -> list[Target]:
     swarm = found.medians(SWARM)
     met = [
         Target(f"{name} takes, of our time, for small files", small[name] / small[OURS], least)
-        for name, least in ((SYNCTHING, 3.0), (RSYNC, 1.0))
+        for name, least in ((SYNCTHING, 3.0), (RSYNC, 1.0), (DURABLE_RSYNC, 1.0))
         if name in small
     ]
     return [
         *met,
-        Target("a fetch, of a download's rate", alone[FETCH] / alone[DOWNLOAD], 0.7),
+        *(
+            Target(f"a fetch, of the rate of {name}", alone[FETCH] / alone[name], 0.7)
+            for name in (DOWNLOAD, ENCRYPTED)
+        ),
         Target(EDIT, found.medians(EDIT)[OURS], 300, most=True),
         Target(CPU, found.medians(CPU)[OURS], 0.2, most=True),
         Target(MEMORY, found.medians(MEMORY)[OURS], 100, most=True),

@@ -13,6 +13,7 @@ from benchmarks.foreign import free_port, listening, program, quiet, run
 
 HOST = "127.0.0.1"
 SYNCTHING, UNISON, RSYNC = "syncthing", "unison", "rsync daemon"
+DURABLE_RSYNC = f"{RSYNC}, --fsync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ def unison(stack: ExitStack, folder: Path) -> Side:
     return Side(source, target, lambda: quiet(*ask, *never))
 
 
-def rsync(stack: ExitStack, folder: Path) -> Side:
-    """Start a daemon that takes what a run each time sends."""
+def rsync(stack: ExitStack, folder: Path, *options: str) -> Side:
+    """Start a daemon that takes what a run each time sends, with these options."""
     path = program("rsync")
     source, target = two_folders(folder)
     port, config = free_port(), folder / "rsyncd.conf"
@@ -74,7 +75,12 @@ def rsync(stack: ExitStack, folder: Path) -> Side:
         f"--config={config}")  # fmt: skip
     listening(port)
     to = f"rsync://{HOST}:{port}/target/"
-    return Side(source, target, lambda: quiet(path, "-a", "--delete", f"{source}/", to))
+    return Side(source, target, lambda: quiet(path, "-a", "--delete", *options, f"{source}/", to))
+
+
+def durable_rsync(stack: ExitStack, folder: Path) -> Side:
+    """Start one that has each file on the disk before the run ends, as ours does."""
+    return rsync(stack, folder, "--fsync")
 
 
 def two_folders(folder: Path) -> tuple[Path, Path]:
@@ -85,4 +91,9 @@ def two_folders(folder: Path) -> tuple[Path, Path]:
     return made
 
 
-OTHERS: dict[str, Other] = {SYNCTHING: syncthing, UNISON: unison, RSYNC: rsync}
+OTHERS: dict[str, Other] = {
+    SYNCTHING: syncthing,
+    UNISON: unison,
+    RSYNC: rsync,
+    DURABLE_RSYNC: durable_rsync,
+}

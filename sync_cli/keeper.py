@@ -19,7 +19,7 @@ _GATHER_S = 0.03
 _LONGEST_RETRY_S = 2.0
 
 # How often to look whether the folder and its marker are still there; nothing tells of a mount.
-_LOOK_S = 1.0
+_LOOK_S = 2.0
 
 # A rescan may take this share of a core, and is never more frequent than once a minute; without
 # notifications from the system it is all there is.

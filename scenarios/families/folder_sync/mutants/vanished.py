@@ -30,7 +30,7 @@ def _deletes_and_halts(if_code: str) -> tuple[Edit, ...]:
                             self.put(deletion, None, "deleted here")
                     self.changed()""",
         ),
-        # It is looked every second whether the folder is there. That is when the event is told, if
+        # It is looked every two seconds whether the folder is there. That is when the event is told, if
         # anybody has done as it was told.
         Edit(
             "site.py",
