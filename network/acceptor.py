@@ -5,20 +5,17 @@ stranger, which has had its time, is dropped for it.
 """
 
 import asyncio
-import errno
 import socket
-import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from network import descriptors
 from network.address import Address, address_of
 from network.places import Places
 
 MAX_STRANGERS = 96  # connections that have proven nothing yet
 MAX_STRANGERS_PER_ADDRESS = 32
-EXHAUSTED_PAUSE_S = 0.2
 _TLS_HANDSHAKE_RECORD = 0x16
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 Greet = Callable[[socket.socket, Address], Awaitable[None]]
 
@@ -31,7 +28,7 @@ class Acceptor:
     """
 
     def __init__(self, program: str, listening: socket.socket, greet: Greet) -> None:
-        self._program = program
+        self._shortage = descriptors.Shortage(program)
         self._listening = listening
         self._greet = greet
         self._strangers: Places[asyncio.Task[None]] = Places(
@@ -60,7 +57,6 @@ class Acceptor:
 
     async def _accept(self) -> tuple[socket.socket, Address]:
         """Return the next connection, waiting while the system is out of descriptors."""
-        exhausted = False
         while True:
             try:
                 # Not loop.sock_accept: a cancel together with a connection is an error there.
@@ -68,20 +64,10 @@ class Acceptor:
                 connection, told = self._listening.accept()
                 connection.setblocking(False)
             except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    continue  # the connection was gone before it was accepted
-                if not exhausted:
-                    print(
-                        f"{self._program}: no connection can be accepted for now: "
-                        f"{error.strerror}; raise the limit of open files (ulimit -n) if this "
-                        "happens again",
-                        file=sys.stderr,
-                    )
-                exhausted = True
-                await asyncio.sleep(EXHAUSTED_PAUSE_S)  # nothing notifies of a free descriptor
-                continue
-            if exhausted:
-                print(f"{self._program}: connections are accepted again", file=sys.stderr)
+                if self._shortage.met(error):
+                    await asyncio.sleep(descriptors.PAUSE_S)
+                continue  # or the connection was gone before it was accepted
+            self._shortage.over()
             return connection, address_of(told)
 
     async def _take(self, connection: socket.socket, origin: Address) -> None:

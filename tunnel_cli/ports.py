@@ -2,17 +2,15 @@
 
 import asyncio
 import contextlib
-import errno
 import socket
 import struct
-import sys
 from collections.abc import Callable
 
-RETRY_S = 0.2  # when the system has no descriptors left, or a port is still in use
+from network import descriptors
+
+RETRY_S = 0.2  # when a port is still in use
 BACKLOG = 1024
 _NO_LINGER = struct.pack("@ii", 1, 0)
-# Errors of a single connection, or of the moment, do not stop the listener.
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class ListenerError(Exception):
@@ -34,6 +32,7 @@ class Listener:
         self._on_accept = on_accept
         self._socket: socket.socket | None = None
         self._retry: asyncio.TimerHandle | None = None
+        self._shortage = descriptors.Shortage(f"tunnel-cli: the tunnel {tunnel}")
 
     @property
     def is_open(self) -> bool:
@@ -75,17 +74,13 @@ class Listener:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                if error.errno not in _EXHAUSTED:
+                if not self._shortage.met(error):
                     continue  # the connection was gone before it was accepted
-                print(
-                    f"tunnel-cli: The tunnel {self.tunnel} takes no connections for a moment: "
-                    f"{error.strerror}.",
-                    file=sys.stderr,
-                )
                 loop = asyncio.get_running_loop()
                 loop.remove_reader(self._socket)
-                self._retry = loop.call_later(RETRY_S, self._watch)
+                self._retry = loop.call_later(descriptors.PAUSE_S, self._watch)
                 return
+            self._shortage.over()
             self._on_accept(self.tunnel, connection)
 
 

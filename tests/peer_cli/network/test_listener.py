@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from network import acceptor
+from network import acceptor, descriptors
 from network.address import Address
 from network.port import bind
 from peer_cli.network import listener as listener_module
@@ -220,7 +220,7 @@ def test_a_connection_that_is_pushed_out_at_once_is_closed(monkeypatch: pytest.M
 def test_without_descriptors_it_pauses_says_so_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(acceptor, "EXHAUSTED_PAUSE_S", 0.01)
+    monkeypatch.setattr(descriptors, "PAUSE_S", 0.01)
 
     async def scenario() -> None:
         async with listening() as server:
