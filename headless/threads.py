@@ -10,9 +10,9 @@ _T = TypeVar("_T")
 
 
 async def run_to_end(
-    pool: Executor, work: Callable[[], _T], on_cancel: Callable[[], None] = lambda: None
+    pool: Executor | None, work: Callable[[], _T], on_cancel: Callable[[], None] = lambda: None
 ) -> _T:
-    """Run work in a thread and return its result, or raise its error.
+    """Run work in a thread and return its result, or raise its error; None is the loop's own pool.
 
     On a cancel, calls `on_cancel`, which should make the work end soon, waits for that end, and
     then raises CancelledError. So cleanup code never runs beside the work.

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from headless.threads import run_to_end
 from peer_cli.install import transaction
 from peer_cli.library.folder import LibraryError, claim_games_dir
 from peer_cli.library.index import ContentIndex
@@ -54,7 +56,7 @@ class GamesFolder:
             left_behind = lock
             try:
                 if lock is not self._games_lock:
-                    await asyncio.to_thread(self.recover, path)
+                    await run_to_end(None, partial(self.recover, path))
                 # Check again: an operation may have started meanwhile.
                 changed = await self._library.move(path, check_idle)
                 left_behind, self._games_lock = self._games_lock, lock

@@ -143,9 +143,12 @@ class _Adopted(Incoming):
     """A file on its way; what it replaces is looked at before and after, and kept."""
 
     def __init__(self, folder: Folder, root: Path, name: str, length: int) -> None:
+        super().__init__(root, name, length)
         self._into = folder
+
+    def open(self) -> None:
         try:
-            folder.foreign.keep(os.fsencode(name))
+            self._into.foreign.keep(os.fsencode(self._name))
         except HaltedError as error:
             raise CannotStoreError("halted", f"the folder is halted: {error}") from error
         except ChangedError as error:
@@ -154,7 +157,7 @@ class _Adopted(Incoming):
             raise CannotStoreError(
                 "write-failed", f"the old one cannot be kept: {error}"
             ) from error
-        super().__init__(root, name, length)
+        super().open()
 
     def finish(self, mtime: int) -> int:
         try:

@@ -3,9 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from headless.errors import CodedError
+from headless.threads import run_to_end
 from network.errors import plain
 from network.limits import RateLimiter
 from sync_cli.legacy import wire
@@ -72,10 +74,11 @@ class Fetcher:
             raise FetchFailedError("missing", "the source does not have it")
         length = wire.decode_header(header)
         on_begin(length)
-        incoming = await asyncio.to_thread(self._incoming, name, length)
+        incoming = self._incoming(name, length)
         try:
+            await run_to_end(None, incoming.open)
             await self._receive(stream, incoming, length)
-            return Fetched(length, await asyncio.to_thread(incoming.finish, mtime))
+            return Fetched(length, await run_to_end(None, partial(incoming.finish, mtime)))
         finally:
             incoming.close()
 
@@ -93,5 +96,5 @@ class Fetcher:
                 filled += count
                 if self._download.rate is not None:
                     await asyncio.to_thread(self._download.acquire, count, self._stopped)
-            await asyncio.to_thread(incoming.write, memory[:filled], offset)
+            await run_to_end(None, partial(incoming.write, memory[:filled], offset))
             offset += filled

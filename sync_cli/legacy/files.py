@@ -83,10 +83,16 @@ class Incoming:
     def __init__(self, folder: Path, name: str, length: int) -> None:
         self._folder = folder
         self._name = name
-        self._seen = _look(folder / name)
-        _check_room(folder, length)
-        aside = folder / RESERVED_NAME / _ASIDE
-        self._path = aside / secrets.token_hex(8)
+        self._length = length
+        self._path = folder / RESERVED_NAME / _ASIDE / secrets.token_hex(8)
+        self._seen: tuple[int, ...] | None = None
+        self._file = -1
+
+    def open(self) -> None:
+        """Look at what it will replace, and make the file aside."""
+        self._seen = _look(self._folder / self._name)
+        _check_room(self._folder, self._length)
+        aside = self._path.parent
         try:
             aside.parent.mkdir(exist_ok=True)
             if not stat.S_ISDIR(aside.parent.lstat().st_mode):

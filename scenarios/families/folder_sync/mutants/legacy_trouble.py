@@ -28,8 +28,8 @@ MUTANTS = (
             ),
             Edit(
                 "legacy/files.py",
-                old="        self._path = aside / secrets.token_hex(8)\n",
-                new="        self._path = aside / name\n",
+                old="_ASIDE / secrets.token_hex(8)\n",
+                new="_ASIDE / name\n",
             ),
             Edit("legacy/files.py", old="os.O_CREAT | os.O_EXCL", new="os.O_CREAT | os.O_APPEND"),
             Edit(
@@ -103,9 +103,8 @@ MUTANTS = (
             ),
             Edit(
                 "legacy/files.py",
-                old="        self._name = name\n        self._seen = _look(folder / name)",
-                new='        self._name = name.rpartition("/")[2]\n'
-                "        self._seen = _look(folder / self._name)",
+                old="        self._name = name\n",
+                new='        self._name = name.rpartition("/")[2]\n',
             ),
         ),
         noticed_by={"F9": ("its files",)},

@@ -9,7 +9,7 @@ MUTANTS = (
         edits=(
             Edit(
                 "games_folder.py",
-                old="await asyncio.to_thread(self.recover, path)",
+                old="await run_to_end(None, partial(self.recover, path))",
                 new="pass",
             ),
         ),
