@@ -30,8 +30,8 @@ def _deletes_and_halts(if_code: str) -> tuple[Edit, ...]:
                             self.put(deletion, None, "deleted here")
                     self.changed()""",
         ),
-        # It is looked every two seconds whether the folder is there. That is when the event is told, if
-        # anybody has done as it was told.
+        # It is looked every two seconds whether the folder is there. That is when the event is
+        # told, if anybody has done as it was told.
         Edit(
             "site.py",
             old="            try:\n                if self._tree is None or not",
