@@ -1,7 +1,7 @@
 """The `sync` fixture: trackers and peers with folders, for a scenario."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +50,7 @@ class Sync:
         self._program = program
         trial.add_always("nothing beside the folders", self._nothing_beside)
         trial.add_always("no unfinished files left", self._no_debris, while_running=True)
+        trial.add_always("no unfinished files left", self._no_legacy_debris)
 
     # Starting.
 
@@ -308,12 +309,29 @@ class Sync:
         ]
 
     def _no_debris(self) -> list[str]:
-        running = [one for one in self.last_runs() if one.node.running and not one.node.frozen]
-        for one in running:
-            if LEGACY[0] not in one.node.spec.arguments:
-                one.scan()  # deletes what fetches have left that nobody needs any more
-        return [
-            Finding(f"{one} left {name}", node=one.node.label)
-            for one in running
-            for name in one.debris()
+        running = [
+            one
+            for one in self.last_runs()
+            if one.node.running and not one.node.frozen and not _is_legacy(one)
         ]
+        for one in running:
+            one.scan()  # deletes what fetches have left that nobody needs any more
+        return _debris_of(running)
+
+    def _no_legacy_debris(self) -> list[str]:
+        """Look when they have ended: until then they may be fetching, whatever has become true."""
+        return _debris_of(
+            one
+            for one in self.last_runs()
+            if _is_legacy(one) and one.node.exit_code == 0 and not one.spec.disk_bytes
+        )
+
+
+def _is_legacy(one: Peer) -> bool:
+    return LEGACY[0] in one.node.spec.arguments
+
+
+def _debris_of(peers: Iterable[Peer]) -> list[str]:
+    return [
+        Finding(f"{one} left {name}", node=one.node.label) for one in peers for name in one.debris()
+    ]
