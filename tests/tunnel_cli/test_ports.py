@@ -1,28 +1,18 @@
 """Listeners of tunnels."""
 
 import asyncio
-import errno
-import os
 import socket
 
 import pytest
 
-from network import descriptors
+from tests.network.exhausted import exhaust
 from tunnel_cli.ports import Listener
 
 
 def test_without_descriptors_a_listener_pauses_says_so_once_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(descriptors, "PAUSE_S", 0.01)
-    real, failures = socket.socket.accept, [errno.EMFILE, errno.ENFILE, errno.ECONNABORTED]
-
-    def accept(listening: socket.socket) -> tuple[socket.socket, object]:
-        if failures:
-            raise OSError(failures[0], os.strerror(failures.pop(0)))
-        return real(listening)
-
-    monkeypatch.setattr(socket.socket, "accept", accept)
+    exhaust(monkeypatch)
 
     async def scenario() -> None:
         accepted: asyncio.Queue[socket.socket] = asyncio.Queue()

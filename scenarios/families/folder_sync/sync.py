@@ -321,9 +321,7 @@ class Sync:
     def _no_legacy_debris(self) -> list[str]:
         """Look when they have ended: until then they may be fetching, whatever has become true."""
         return _debris_of(
-            one
-            for one in self.last_runs()
-            if _is_legacy(one) and one.node.exit_code == 0 and not one.spec.disk_bytes
+            one for one in self.last_runs() if _is_legacy(one) and one.node.exit_code == 0
         )
 
 

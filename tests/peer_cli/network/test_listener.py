@@ -1,18 +1,17 @@
 import asyncio
 import contextlib
-import errno
-import os
 import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
-from network import acceptor, descriptors
+from network import acceptor
 from network.address import Address
 from network.port import bind
 from peer_cli.network import listener as listener_module
 from peer_cli.network import wire
 from peer_cli.network.listener import Listener
+from tests.network.exhausted import exhaust
 from tests.peer_cli.network.tls_pair import run
 
 TICKET = bytes(range(32))
@@ -220,18 +219,9 @@ def test_a_connection_that_is_pushed_out_at_once_is_closed(monkeypatch: pytest.M
 def test_without_descriptors_it_pauses_says_so_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(descriptors, "PAUSE_S", 0.01)
-
     async def scenario() -> None:
         async with listening() as server:
-            real, failures = socket.socket.accept, [errno.EMFILE, errno.ENFILE, errno.ECONNABORTED]
-
-            def accept(listening: socket.socket) -> tuple[socket.socket, object]:
-                if failures:
-                    raise OSError(failures[0], os.strerror(failures.pop(0)))
-                return real(listening)
-
-            monkeypatch.setattr(socket.socket, "accept", accept)
+            exhaust(monkeypatch)
             for _ in range(3):  # one before the pause, and two after it
                 _, writer = await server.connect()
                 writer.write(b"LSD1" + TICKET)
