@@ -7,6 +7,7 @@ PORT = 7000
 FILE = "bf1942.eti"
 GAME = "bf1942"
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's packages for Python are for this one
+OWNERLESS = ("--archive", "--no-owner", "--no-group")  # nodes may not give files away
 # Started by root, rsync's daemon gives up groups, which needs a right that nodes lack. In a user
 # namespace that maps nobody it sees another user; what root may read it can read all the same.
 NOT_ROOT = '$([ "$(id -u)" != 0 ] || echo unshare --user)'
@@ -141,7 +142,7 @@ def by_rsync(name: str, *flags: str, note: str = "") -> Way:
         rsync_daemon,
         lambda target, sources: rsync(target, sources, FILE, *flags),
         needs=("command -v rsync", f"{NOT_ROOT} true"),
-        fetch_all=lambda target, sources: rsync(target, sources, "", "--archive", *flags),
+        fetch_all=lambda target, sources: rsync(target, sources, "", *OWNERLESS, *flags),
         note=note,
     )
 
