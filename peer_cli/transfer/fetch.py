@@ -145,6 +145,7 @@ class Fetch:
         self._verified = 0
         self._transits: dict[DataConnection, _Transit] = {}
         self._moved = dict.fromkeys((source.peer_id for source in sources), 0)  # by closed
+        self._rates = Rates()
         self._changed = asyncio.Condition()
         self._began = self._ended = 0.0
 
@@ -184,7 +185,8 @@ class Fetch:
         while not self.schedule.finished:
             await self._context.caught_up()
             pieces = self.schedule.take(source.peer_id)
-            if not pieces:  # others are still fetching, and may yet be lost
+            if not pieces:  # others are still fetching, and may yet be slow, or lost
+                await self._balance()
                 async with self._changed:
                     await self._changed.wait_for(lambda: self.schedule.may_take(source.peer_id))
                 continue
@@ -204,21 +206,25 @@ class Fetch:
             self._changed.notify_all()
 
     async def _keep_balanced(self) -> None:
-        """Let idle sources take over from much slower ones."""
-        rates, at = Rates(), time.monotonic()
+        """Measure the sources, and let idle ones take over from those that turn out much slower."""
+        at = time.monotonic()
         while True:
             await asyncio.sleep(BALANCE_S)  # the sampling interval, not synchronisation
             now = time.monotonic()
             moved = Counter(self._moved)
             for connection, transit in self._transits.items():
                 moved[transit.source_id] += connection.moved_bytes
-            rates.tick(now - at, moved, self.schedule.busy)
+            self._rates.tick(now - at, moved, self.schedule.busy)
             at = now
-            too_slow = self.schedule.rebalance(rates.known(), rates.proven())
-            for connection, transit in self._transits.items():
-                if transit.source_id in too_slow:
-                    connection.cancel()
-            await self._notify_changed()
+            await self._balance()
+
+    async def _balance(self) -> None:
+        """Let idle sources take over from much slower ones."""
+        too_slow = self.schedule.rebalance(self._rates.known(), self._rates.proven())
+        for connection, transit in self._transits.items():
+            if transit.source_id in too_slow:
+                connection.cancel()
+        await self._notify_changed()
 
     async def _fetch(self, source: Source, pieces: list[Piece]) -> None:
         manifest = self._staging.manifest

@@ -212,6 +212,24 @@ def test_an_idle_source_takes_over_from_one_that_does_not_come_on(
     run(tmp_path, scenario)
 
 
+def test_who_becomes_idle_takes_over_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "BALANCE_S", 3600.0)
+    monkeypatch.setattr(pace.Rates, "known", lambda _: {"slow": 1.0, "fast": 1e9})
+    monkeypatch.setattr(pace.Rates, "proven", lambda _: {"slow"})
+
+    async def scenario(bench: Bench) -> None:
+        slow, fast = ScriptedSource("slow", GAME), ScriptedSource("fast", GAME)
+        slow.fault, slow.fault_after = "stalls", BLOCK + 100
+        async with listening(slow, fast) as sources:
+            await bench.download(sources)
+        bench.check_complete()
+        assert bench.banned == []
+
+    run(tmp_path, scenario)
+
+
 @pytest.mark.parametrize(
     ("fault", "kind", "code"),
     [
