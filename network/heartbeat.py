@@ -42,8 +42,11 @@ class Heartbeat:
         while True:
             before = loop.time()
             ping()
-            # The pace of pings, not synchronisation.
-            await asyncio.sleep(pause_s(PING_INTERVAL_S, SILENCE_LIMIT_S, self.silent_s))
+            # The pace of pings, not synchronisation. All pings of a machine go at the same moment:
+            # with many sessions, nearly all of their cost is that of waking up for each.
+            await asyncio.sleep(
+                pause_s(PING_INTERVAL_S - before % PING_INTERVAL_S, SILENCE_LIMIT_S, self.silent_s)
+            )
             # After this process itself stood still (SIGSTOP, a sleeping laptop), what the other
             # side sent meanwhile is still unread: the silence was on this side.
             overslept = loop.time() - before > 2 * PING_INTERVAL_S
