@@ -239,9 +239,10 @@ def place_of(host: Node) -> Place:
 
 def write(folder: Path, options: argparse.Namespace, results: Sequence[Result]) -> None:
     """Write the three files, and print the table."""
+    when, linux = datetime.now(UTC), platform.release().partition("-")[0]
     about = {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}",
+        "when": when.isoformat(timespec="seconds"),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Linux {linux}",
         **({"files": options.files} if options.files else {"mib": options.mib}),
         "rounds": options.rounds,
     }
@@ -250,7 +251,7 @@ def write(folder: Path, options: argparse.Namespace, results: Sequence[Result]) 
     (folder / "compare.json").write_text(text, encoding="utf-8")
     (folder / "compare.md").write_text(table(results), encoding="utf-8")
     what = f"{options.files} files of 4 KiB" if options.files else f"{options.mib} MiB"
-    title = f"{what} from one host to another, MiB/s ({about['machine']})"
+    title = f"{what} from one host to another, MiB/s ({about['machine']}, {when:%B %Y})"
     (folder / "compare.svg").write_text(chart(results, title), encoding="utf-8")
     print(table(results))
     say(f"Written to {folder}/.")
