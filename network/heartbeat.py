@@ -7,13 +7,21 @@ PING_INTERVAL_S = 1.0
 SILENCE_LIMIT_S = 5.0
 
 
-def pause_s(interval_s: float, limit_s: float, silent_s: float) -> float:
-    """Return the seconds until the next ping, or until the silence has reached its limit.
+def pause_s(ping_s: float, limit_s: float, silent_s: float) -> float:
+    """Return the seconds until the next ping, in `ping_s`, or until a silence reaches its limit.
 
-    Whichever comes first; after the limit, the interval.
+    Whichever comes first; after the limit, until the ping.
     """
     left_s = limit_s - silent_s
-    return min(interval_s, left_s) if left_s > 0 else interval_s
+    return min(ping_s, left_s) if left_s > 0 else ping_s
+
+
+def until_ping_s(now_s: float) -> float:
+    """Return the seconds until the next ping: all sessions of a machine ping at the same moment.
+
+    With many sessions, nearly all of the cost of a ping is that of waking up for it.
+    """
+    return PING_INTERVAL_S - now_s % PING_INTERVAL_S
 
 
 class Heartbeat:
@@ -42,11 +50,8 @@ class Heartbeat:
         while True:
             before = loop.time()
             ping()
-            # The pace of pings, not synchronisation. All pings of a machine go at the same moment:
-            # with many sessions, nearly all of their cost is that of waking up for each.
-            await asyncio.sleep(
-                pause_s(PING_INTERVAL_S - before % PING_INTERVAL_S, SILENCE_LIMIT_S, self.silent_s)
-            )
+            # The pace of pings, not synchronisation.
+            await asyncio.sleep(pause_s(until_ping_s(before), SILENCE_LIMIT_S, self.silent_s))
             # After this process itself stood still (SIGSTOP, a sleeping laptop), what the other
             # side sent meanwhile is still unread: the silence was on this side.
             overslept = loop.time() - before > 2 * PING_INTERVAL_S

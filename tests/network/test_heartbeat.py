@@ -2,7 +2,7 @@
 
 import pytest
 
-from network.heartbeat import pause_s
+from network.heartbeat import PING_INTERVAL_S, pause_s, until_ping_s
 
 
 @pytest.mark.parametrize(
@@ -11,3 +11,11 @@ from network.heartbeat import pause_s
 )
 def test_a_silence_is_noticed_when_it_has_lasted_too_long(silent_s: float, wanted: float) -> None:
     assert pause_s(5.0, 15.0, silent_s) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("now_s", [0.0, 7.0, 7.25, 7.999, 123456.5])
+def test_all_sessions_ping_at_the_same_moments(now_s: float) -> None:
+    wait_s = until_ping_s(now_s)
+    assert 0 < wait_s <= PING_INTERVAL_S
+    moment = (now_s + wait_s) / PING_INTERVAL_S
+    assert moment == pytest.approx(round(moment))
