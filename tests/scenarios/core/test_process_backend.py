@@ -18,8 +18,11 @@ from scenarios.core.trial import Trial
 from tests.scenarios.core.backend_contract import BackendContract, echo
 
 RUNNER = """
+import signal
 import sys
 from pathlib import Path
+# Whoever started the tests in the background may have Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [sys.argv[3]]
 from tests.scenarios.core.backend_contract import echo
 from scenarios.core.backends.process import ProcessBackend
