@@ -14,7 +14,7 @@ MiB from two sources that may send 400 and 100 MiB/s.
 
 Writes peers.json and peers.md into --out. Exit code 0, or 1 if a target is missed: ready in 80 ms,
 with the large game in 300 ms, the reply in 120 ms; the mesh in 20 s, the news in 2 s, 35 MiB each
-(meant for 100 peers, which two cores do not carry); 0.95 of the 500 MiB/s.
+(meant for 100 peers, for which two cores need 50 s); 0.95 of the 500 MiB/s.
 """
 
 import json
