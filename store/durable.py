@@ -1,7 +1,7 @@
 """Writes that survive a crash, and a power cut."""
 
 import os
-import stat
+import shutil
 from pathlib import Path
 
 
@@ -28,7 +28,7 @@ def replace_file(
             file.flush()
             os.fsync(file.fileno())
     if keep_mode:
-        aside.chmod(stat.S_IMODE(path.stat().st_mode))
+        shutil.copymode(path, aside)
     aside.replace(path)
     if durable:
         sync_folder(path.parent)

@@ -1,9 +1,9 @@
 """Reads and writes at an offset of an open file. Every function but the last raises OSError."""
 
+import ctypes
 import functools
 import os
 import sys
-from collections.abc import Callable
 
 _SYNC_FILE_RANGE_WRITE = 2
 
@@ -34,14 +34,11 @@ def start_writing(descriptor: int, offset: int, length: int) -> None:
     Errors appear at the `fsync`, which must follow in any case, and has less to wait for.
     """
     if sys.platform == "linux":
-        _sync_file_range()(descriptor, offset, length, _SYNC_FILE_RANGE_WRITE)
+        _libc().sync_file_range(
+            descriptor, ctypes.c_int64(offset), ctypes.c_int64(length), _SYNC_FILE_RANGE_WRITE
+        )
 
 
 @functools.cache
-def _sync_file_range() -> Callable[[int, int, int, int], int]:
-    import ctypes  # late, because it delays the start
-
-    function = ctypes.CDLL(None).sync_file_range
-    function.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
-    call: Callable[[int, int, int, int], int] = function
-    return call
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)

@@ -16,6 +16,7 @@ import peer_cli
 from peer_cli.install.errors import InstallCancelled, InstallError
 from peer_cli.install.extract import Extraction, InstallSummary, extract_stream
 from peer_cli.install.read_ahead import read_ahead
+from peer_cli.install.unpack import DEFAULT_DICTIONARY_LIMIT
 
 _PIPE_BYTES = 1 << 20
 _CANCEL_CHECK_MS = 100
@@ -26,13 +27,12 @@ class Unpacker:
     """How to unpack archives, as the peer's flags say.
 
     `unrar` is the path or name of an external program, or None for the built-in library. `fixture`
-    copies the archives' bytes into `fixture-payload.txt`. `dictionary_limit` is in bytes; None is
-    the helper's own.
+    copies the archives' bytes into `fixture-payload.txt`. `dictionary_limit` is in bytes.
     """
 
     unrar: str | None = None
     fixture: bool = False
-    dictionary_limit: int | None = None
+    dictionary_limit: int = DEFAULT_DICTIONARY_LIMIT
 
     def start(
         self, archives: Sequence[Path], *, for_others: bool = False
@@ -44,9 +44,7 @@ class Unpacker:
         and `stop` it when it is no longer needed; it also ends when the pipe is closed. Raises
         OSError when it cannot be started.
         """
-        options = []
-        if self.dictionary_limit is not None:
-            options += ["--dictionary-limit", str(self.dictionary_limit)]
+        options = ["--dictionary-limit", str(self.dictionary_limit)]
         if for_others:
             options += ["--give-way"]
         if self.unrar is not None:

@@ -7,25 +7,15 @@ nothing else. The nonce is the record's number (96 bits, big-endian, from 0).
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 SEALED_BYTES = 1 << 20
 """The most plaintext bytes in a record."""
 KEY_BYTES = 32
 _TAG_BYTES = 16
 _LENGTH_BYTES = 4
-
-
-def _cipher(key: bytes) -> "AESGCM":
-    # Imported late, because it delays the start and few users encrypt.
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    return AESGCM(key)
 
 
 class SealError(Exception):
@@ -37,7 +27,7 @@ class Sealer:
 
     def __init__(self, key: bytes) -> None:
         """`key`: KEY_BYTES bytes, used for no other connection."""
-        self._cipher = _cipher(key)
+        self._cipher = AESGCM(key)
         self._number = 0
 
     def seal(self, plain: memoryview) -> bytes:
@@ -53,7 +43,7 @@ class Opener:
     def __init__(self, receive: Callable[[memoryview], int], key: bytes) -> None:
         """`receive` fills the start of the given memory, as `socket.recv_into` does."""
         self._receive = receive
-        self._cipher = _cipher(key)
+        self._cipher = AESGCM(key)
         self._number = 0
         self._memory = memoryview(bytearray(SEALED_BYTES + _TAG_BYTES))
         self._plain = memoryview(b"")
