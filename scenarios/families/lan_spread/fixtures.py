@@ -30,10 +30,10 @@ _MTIME = 1577836800  # of every cached archive; a different time means that some
 
 @dataclass(frozen=True, slots=True)
 class EntryDigest:
-    """Size in bytes and SHA-256 (lower-case hexadecimal) of an unpacked file."""
+    """Size in bytes and BLAKE3 (lower-case hexadecimal) of an unpacked file."""
 
     size: int
-    sha256: str
+    blake3: str
 
 
 def games_dir(fixture: str) -> Path:

@@ -211,7 +211,7 @@ class Lan:
     ) -> None:
         """Check that exactly these files are installed."""
         want = {
-            path: Entry("file", content.size, content.sha256) for path, content in contents.items()
+            path: Entry("file", content.size, content.blake3) for path, content in contents.items()
         }
         for path in list(want):
             for parent in PurePosixPath(path).parents[:-1]:

@@ -39,7 +39,7 @@ Files = Mapping[str, str]  # path to SHA-256
 )
 def killed_at_every_step_of_an_install(lan: Lan) -> None:
     contents = fixtures.contents("fixture-bravo", "cnctw")
-    whole = {path: content.sha256 for path, content in contents.items()}
+    whole = {path: content.blake3 for path, content in contents.items()}
 
     def is_installed(one: Peer) -> bool | None:
         """Tell whether `local/` is whole; None if it is half."""

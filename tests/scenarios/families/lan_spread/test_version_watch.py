@@ -1,5 +1,6 @@
 """The watcher sees every way in which a version.ini can come to be."""
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.families.lan_spread import version_watch
-from scenarios.families.lan_spread.version_watch import VersionWatch
+from scenarios.families.lan_spread.version_watch import Polled, VersionWatch, source_of
 
 
 @pytest.fixture
@@ -18,9 +19,9 @@ def games(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def watch(games: Path) -> Iterator[VersionWatch]:
-    made = VersionWatch(games)
+@pytest.fixture(params=[source_of, Polled])
+def watch(games: Path, request: pytest.FixtureRequest) -> Iterator[VersionWatch]:
+    made = VersionWatch(games, request.param(games))
     yield made
     made.abandon()
 
@@ -92,6 +93,21 @@ def test_a_watcher_that_sees_nothing_says_so(
     watch: VersionWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(version_watch, "FLUSH_S", 0.1)
-    watch._take = lambda changes, wall: None  # type: ignore[method-assign]  # as if the system reported nothing
+    watch._take = lambda changes: None  # type: ignore[method-assign]  # as if the system reported nothing
     with pytest.raises(TimeoutError, match="does not report"):
         watch.stop()
+
+
+def test_more_at_once_than_the_system_keeps_is_an_error(
+    games: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux forgets what comes next; that must not pass for "nothing appeared"."""
+    if sys.platform != "linux":
+        pytest.skip("Linux tells of this")
+    monkeypatch.setattr(version_watch, "FLUSH_S", 0.1)
+    kept = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    source = source_of(games)
+    for number in range(kept // 2 + 1):  # two changes each
+        (games / "old" / str(number)).write_text("x")
+    with pytest.raises(TimeoutError, match="does not report"):
+        VersionWatch(games, source).stop()
