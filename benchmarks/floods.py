@@ -18,13 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.compare.host import peak_of
-from benchmarks.measuring import add_size, in_turns, lan, parser_of, process_of, timed
+from benchmarks.measuring import add_size, in_turns, lan, parser_of, plain_download, process_of
 from scenarios.families.lan_spread.games import catalog_version, made_game
 from scenarios.families.lan_spread.peers import Peer
 from scenarios.families.lan_spread.specs import peer
 
 GAME = "bf1942"
-DOWNLOAD_S = 120.0
 FLOODS = ("slow-readers", "redeems", "ranges", "tickets")
 STRANGER = "127.88.0.2"
 
@@ -42,13 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def download(client: Peer) -> float:
-    """Download the game and remove it again; return the seconds of the download."""
-    seconds = timed(lambda: client.download(GAME, install=False).finished(DOWNLOAD_S))
-    client.remove(GAME)
-    return seconds
-
-
 def measure(folder: Path, size: int, rounds: int, flood: str) -> str:
     """Return a flood's row in the table."""
     with lan(folder) as made:
@@ -60,11 +52,11 @@ def measure(folder: Path, size: int, rounds: int, flood: str) -> str:
 
         def beside() -> float:
             with flooded(source, flood):
-                seconds = download(client)
+                seconds = plain_download(client, GAME)
             gone.append(seconds_until_gone(source))
             return seconds
 
-        took = in_turns({"alone": lambda: download(client), "beside": beside}, rounds)
+        took = in_turns({"alone": lambda: plain_download(client, GAME), "beside": beside}, rounds)
         alone, flooded_s = (statistics.median(took[name]) for name in ("alone", "beside"))
         memory = peak_of(process_of(source.state))
     return (

@@ -40,10 +40,10 @@ from benchmarks.measuring import (
     in_turns,
     lan,
     parser_of,
+    plain_download,
     process_of,
     processes,
     resident,
-    timed,
 )
 from benchmarks.results import Found, Target, write
 from scenarios.families.folder_sync.family import FAMILY
@@ -137,12 +137,7 @@ def measure_fetch(folder: Path, mib: int, rounds: int, found: Found) -> None:
 
         def download(client: Peer) -> float:
             filled, _ = put(folder, partial(large_file, mib))
-            seconds = timed(
-                lambda: client.download(GAME, install=False).window.wait_event(
-                    "download-finished", timeout=LONG_S, fails_on=["download-failed"]
-                )
-            )
-            client.remove(GAME)
+            seconds = plain_download(client, GAME)
             (folder / filled).unlink()
             return seconds
 

@@ -13,9 +13,11 @@ from scenarios.core.label import own_label
 from scenarios.core.trial import Trial
 from scenarios.families.lan_spread.family import FAMILY as LAN
 from scenarios.families.lan_spread.lan import Lan
+from scenarios.families.lan_spread.peers import Peer
 from scenarios.family.family import Family
 
 SMALL = 20.0  # below it, a table has decimals
+DOWNLOAD_S = 120.0
 
 
 def parser_of(name: str, about: str | None) -> argparse.ArgumentParser:
@@ -68,6 +70,13 @@ def timed(work: Callable[[], object]) -> float:
     began = time.monotonic()
     work()
     return time.monotonic() - began
+
+
+def plain_download(client: Peer, game_id: str) -> float:
+    """Download a game and remove it again; return the seconds of the download."""
+    seconds = timed(lambda: client.download(game_id, install=False).finished(DOWNLOAD_S))
+    client.remove(game_id)
+    return seconds
 
 
 def process_of(state_folder: Path) -> str:

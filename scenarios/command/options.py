@@ -19,8 +19,8 @@ class AddParser(Protocol):
 
 
 def default_jobs() -> int:
-    """Return the default of -j; at least 2, since nodes mostly wait."""
-    return max(2, min(8, os.cpu_count() or 2))
+    """Return the default of -j; at least 3, since nodes mostly wait."""
+    return max(3, min(8, os.cpu_count() or 3))
 
 
 def add_ids(parser: argparse.ArgumentParser) -> None:

@@ -195,11 +195,11 @@ def _belongs(seen: Appearance, attempt: Attempt) -> bool:
     """Whether an appearance belongs to a download: it lies between the command and the outcome.
 
     For a finished download it may also come later: the event may be read before the watcher
-    notices the file.
+    notices the file. A streamed install has none, so what comes later is another download's.
     """
     if seen.game_id != attempt.game_id or seen.wall < attempt.asked.wall:
         return False
     outcome = attempt.outcome
-    if outcome is None or outcome.name == "download-finished":
+    if outcome is None or (outcome.name == "download-finished" and not attempt.streamed):
         return True
     return seen.wall <= outcome.line.wall + LATENESS_S

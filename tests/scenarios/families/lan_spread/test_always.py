@@ -213,6 +213,13 @@ def test_version_file_of_a_stream() -> None:
     assert version_file_last(story(*done), seen(1.2))
 
 
+def test_version_file_of_a_download_after_a_stream() -> None:
+    asked = told(0.1, "stream-install", game_id="g")
+    streamed = [asked, begin(0.2, "g", 0), finished(0.3, "g", 0, 0)]
+    assert version_file_last(story(*streamed, *WHOLE), seen(1.6)) == []
+    assert version_file_last(story(*streamed, *WHOLE), seen(0.3, 1.6))
+
+
 def test_version_file_dropped_by_the_scenario() -> None:
     assert version_file_last(story(event(1.0, "local-peer-ready")), seen(1.2)) == []
 
