@@ -124,13 +124,12 @@ if sys.platform == "linux":
             """See `Source`."""
             changes: list[Parts] = []
             for number, mask, _, name in self._notify.read():
-                is_root = number == self._root
-                if mask & flags.Q_OVERFLOW or (mask & flags.IGNORED and is_root):
+                if mask & flags.IGNORED and number != self._root:
+                    continue  # a game's folder is gone
+                if mask & (flags.IGNORED | flags.Q_OVERFLOW):
                     self._notify.close()
                     return None
-                if mask & flags.IGNORED:
-                    continue
-                if is_root:
+                if number == self._root:
                     self._enter(name)
                     changes.append((name,))
                 else:
