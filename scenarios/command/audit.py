@@ -43,7 +43,7 @@ def add_parser(add: AddParser) -> None:
         "--full", action="store_true",
         help="every mutant under every scenario, not only the intended pairs",
     )  # fmt: skip
-    add_pace(audit, "pairs at once; many only wait", 2 * default_jobs())
+    add_pace(audit, "pairs at once; many only wait", 2 * default_jobs(2))
     audit.add_argument(
         "--keep", action="store_true", help="keep the mutants, and the nodes' data and state"
     )

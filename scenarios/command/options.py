@@ -18,9 +18,9 @@ class AddParser(Protocol):
         """Add a command; ``epilog`` follows its options in `--help`."""
 
 
-def default_jobs() -> int:
-    """Return the default of -j; at least 3, since nodes mostly wait."""
-    return max(3, min(8, os.cpu_count() or 3))
+def default_jobs(least: int) -> int:
+    """Return the default of -j: one for each CPU, but at least so many, since nodes mostly wait."""
+    return max(least, min(8, os.cpu_count() or 1))
 
 
 def add_ids(parser: argparse.ArgumentParser) -> None:

@@ -57,7 +57,7 @@ def add_parser(add: AddParser) -> None:
     run = add("run", "run scenarios", _ABOUT, _EXIT_CODES)
     add_ids(run)
     add_backend(run, "; all: process, then docker where an engine answers", "all")
-    add_pace(run, "scenarios at once", default_jobs())
+    add_pace(run, "scenarios at once", default_jobs(3))
     run.add_argument(
         "--keep", action="store_true",
         help="keep the nodes' data and state (runs/…/<ID>/work) of passed scenarios too; those "
