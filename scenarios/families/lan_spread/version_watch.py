@@ -1,6 +1,7 @@
 """Watches a peer's games folder from outside for `version.ini` files that appear."""
 
 import contextlib
+import errno
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ if sys.platform == "linux":
 
 VERSION_FILE = "version.ini"
 FLUSH_S = 5.0
+NOT_A_FOLDER = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES}  # that can be looked into
 _MARKER = ".seen-by-the-scenario"
 
 # Something new or changed below the games folder, as the parts of its relative path.
@@ -146,8 +148,11 @@ if sys.platform == "linux":
             return int(self._notify.add_watch(self._games / name, mask))
 
         def _enter(self, name: str) -> None:
-            with contextlib.suppress(NotADirectoryError, FileNotFoundError):
+            try:
                 self._names[self._add(name)] = name
+            except OSError as error:
+                if error.errno not in NOT_A_FOLDER:
+                    raise
 
 
 class Polled:

@@ -58,6 +58,16 @@ def test_a_new_game_at_once(games: Path, watch: VersionWatch) -> None:
     assert ids(watch) == {"new"}
 
 
+def test_what_is_no_folder_is_passed_over(games: Path) -> None:
+    (games / "loop").symlink_to("loop")
+    (games / "nowhere").symlink_to("gone")
+    (games / "file").write_text("1")
+    watch = VersionWatch(games)
+    (games / "later").symlink_to("later")
+    (games / "old" / "version.ini").write_text("2")
+    assert ids(watch) == {"old"}
+
+
 def test_replaced_by_rename(games: Path, watch: VersionWatch) -> None:
     staged = games / "old" / ".version.ini.tmp"
     staged.write_text("2")
