@@ -3,6 +3,7 @@
 Each returns one sentence per violation.
 """
 
+import math
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -89,8 +90,11 @@ def version_file_last(story: NodeStory, appearances: Sequence[Appearance]) -> li
     """
     found = []
     left = list(appearances)
-    for attempt in downloads_of(story).attempts:
-        mine = [seen for seen in left if _belongs(seen, attempt)]
+    attempts = downloads_of(story).attempts
+    for number, attempt in enumerate(attempts):
+        later = (each for each in attempts[number + 1 :] if each.game_id == attempt.game_id)
+        again = next((each.asked.wall for each in later), math.inf)
+        mine = [seen for seen in left if _belongs(seen, attempt, again)]
         # Later ones may belong to the next download.
         left = [seen for seen in left if seen not in mine[:1]]
         whose = f"{story.node}: version.ini of {attempt.game_id}"
@@ -191,15 +195,16 @@ def _wrong_with_finished(attempt: Attempt) -> list[str]:
     return wrong
 
 
-def _belongs(seen: Appearance, attempt: Attempt) -> bool:
+def _belongs(seen: Appearance, attempt: Attempt, again: float) -> bool:
     """Whether an appearance belongs to a download: it lies between the command and the outcome.
 
     For a finished download it may also come later: the event may be read before the watcher
-    notices the file. A streamed install has none, so what comes later is another download's.
+    notices the file. The others should have none: what comes after ``again``, the next command to
+    get the same game, is of that one.
     """
     if seen.game_id != attempt.game_id or seen.wall < attempt.asked.wall:
         return False
     outcome = attempt.outcome
     if outcome is None or (outcome.name == "download-finished" and not attempt.streamed):
         return True
-    return seen.wall <= outcome.line.wall + LATENESS_S
+    return seen.wall <= outcome.line.wall + LATENESS_S and seen.wall < again

@@ -189,6 +189,19 @@ def test_version_file_of_a_failed_download() -> None:
     assert version_file_last(story(*BEGUN, PULLED[4], failed), seen(1.66)) == []
 
 
+def test_version_file_of_a_download_soon_after_a_failed_one() -> None:
+    def soon(said: Said) -> Said:
+        at, stream, message = said
+        at = 1.6 + (at - 1) / 10
+        return at, stream, {**message, "ts": at}
+
+    failed = event(1.59, "download-peers-gone", game_id="g")
+    both = story(*BEGUN, failed, *(soon(said) for said in WHOLE))
+    assert version_file_last(both, seen(1.645)) == []
+    [found] = version_file_last(both, seen(1.61, 1.645))
+    assert "0 of 309 bytes" in found
+
+
 def test_version_file_never_seen_proves_nothing() -> None:
     [found] = version_file_last(story(*WHOLE), [])
     assert "never seen" in found
