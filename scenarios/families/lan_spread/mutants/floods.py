@@ -360,7 +360,7 @@ MUTANTS = (
             Edit(
                 "network/peers.py",
                 old="MAX_LIBRARY_BYTES = 32 << 20\nMAX_LIBRARY_BYTES_PER_ADDRESS = 8 << 20\n",
-                new="MAX_LIBRARY_BYTES = 32 << 30\nMAX_LIBRARY_BYTES_PER_ADDRESS = 24 << 20\n",
+                new="MAX_LIBRARY_BYTES = 32 << 30\nMAX_LIBRARY_BYTES_PER_ADDRESS = 26 << 20\n",
             ),
         ),
         noticed_by={"S103": ("bytes of its memory",)},
