@@ -77,6 +77,7 @@ def older_and_newer(sync: Sync) -> None:
     )  # fmt: skip
     wanted = {name: max(THEN, mtime) * 10**9 for name, mtime in own.items()}
     sync.check.equal("their mtimes", mtimes(ours), wanted)
+    holder.hold("nothing", content="")  # when it has answered, all that it told before is read
     asked = {event.data["text"] for event in holder.node.everything().events("asked")}
     sync.check.equal("what it asked for", asked, {"older\n"})
 

@@ -29,9 +29,9 @@ def cut_twice(pair: Pair) -> None:
     pair.middle.request("tell_at", counts=[int(size * CUT_AT)] * 2, cut=True)
     pull = pair.bravo.pull("large.bin")
     pull.finished()
+    share = (passed(pair) - before) / size
     cuts = len(told.events("passed"))
     pair.check.given("the wire has been cut twice", cuts == 2, f"it was cut {cuts} times")
-    share = (passed(pair) - before) / size
     pair.check.between("share of the file on the wire", share, 1.0, 1.1)
     pair.same("content", pair.bravo, "pulled/large.bin", pair.alpha, "large.bin")
     pair.evidence(f"{share:.3f} of the file's bytes for a pull that was cut twice")

@@ -157,6 +157,7 @@ class Tunnel:
     def addr(self, node: Node, tunnel: str, window: Window | None = None) -> str:
         """Return where a node listens for a tunnel, once it does (in a window, if one is given)."""
         window = window or node.everything()
+        self.caught_up(node)
         if closings := window.events("listener-closed", tunnel=tunnel):
             window = window.since(closings[-1])  # where it listened before may not be where it does
         window.wait_event("listener-opened", tunnel=tunnel)

@@ -21,9 +21,11 @@ def test_a_tracker_keeps_one_holder_per_name(sync: Sync) -> None:
     wanted["a.txt"] |= {"port": 8003, "mtime": THEN + 1}
     assert json.loads(newer.asks(first_message(8003, {"a.txt": THEN + 1}))) == wanted
     assert json.loads(one.asks(keepalive(8001), single=True)) == wanted
-    said = [event.data["text"] for event in tracker.node.everything().events("peer-said")]
-    assert said[-1] == '{"port": 8001}\n'
+    told = tracker.node.everything()
+    last = told.wait_event("peer-said", text='{"port": 8001}\n')
+    said = [event.data["text"] for event in told.until(last).events("peer-said")]
     assert said[0] == '{"port": 8001, "files": [{"name": "a.txt", "mtime": 1772046425}]}\n'
+    assert len(said) == 4
 
 
 def test_trackers_that_are_not_honest(sync: Sync) -> None:
