@@ -13,6 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from network.address import Address, reaches_directly
 from network.errors import plain
@@ -21,6 +22,9 @@ from network.limits import RateLimiter
 from network.pace import MIN_RATE, Pace
 from sync_cli import wire
 from sync_cli.model import BLOCK_SIZE
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 OPEN_TIMEOUT_S = 5.0
 STALL_S = 10.0
@@ -46,8 +50,8 @@ class Line:
         self.cut_off = threading.Event()
         self._plain = connection
         self._tls: ssl.SSLSocket | None = None
+        self._paced: _Paced | None = None
         self._reader: io.BufferedReader | None = None
-        self._pace = Pace(2 * STALL_S)
 
     def secure(self, context: ssl.SSLContext, *, accepting: bool) -> bytes | None:
         """Do the TLS handshake; return the SHA-256 of the other side's certificate, if it has one.
@@ -57,7 +61,8 @@ class Line:
         self._plain.settimeout(OPEN_TIMEOUT_S)
         self._tls = context.wrap_socket(self._plain, server_side=accepting)
         self._tls.settimeout(STALL_S)
-        self._reader = io.BufferedReader(self._tls.makefile("rb", 0), READ_BYTES)
+        self._paced = _Paced(self._tls)
+        self._reader = io.BufferedReader(self._paced, READ_BYTES)
         certificate = self._tls.getpeercert(binary_form=True)
         return hashlib.sha256(certificate).digest() if certificate else None
 
@@ -83,18 +88,45 @@ class Line:
         self._tls.sendall(data)
 
     def wait(self, timeout_s: float) -> None:
-        """Let the next `fill` wait so long."""
+        """Wait until the other side says something more. Raises OSError, EOFError."""
         assert self._tls is not None
+        assert self._paced is not None
+        assert self._reader is not None
         self._tls.settimeout(timeout_s)
+        self._paced.pace = None  # whoever has nothing to say is not slow
+        if not self._reader.peek(1):
+            raise EOFError
+        self._paced.pace = Pace(2 * STALL_S)
+        self._tls.settimeout(STALL_S)
 
     def fill(self, memory: memoryview) -> None:
         """Fill the memory with what comes next. Raises OSError, EOFError."""
         assert self._reader is not None
-        began = time.monotonic()
         if self._reader.readinto(memory) < len(memory):
             raise EOFError
-        if not self._pace.keeps(time.monotonic() - began, len(memory)):
+
+
+class _Paced(io.RawIOBase):
+    """Reads from a connection, while the other side keeps up the minimum rate if there is a pace.
+
+    It is asked at every read, not only when a block is whole.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.pace: Pace | None = Pace(2 * STALL_S)
+        self._connection = connection
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readinto(self, memory: "WriteableBuffer", /) -> int:
+        """Put what comes next at the start of the memory; return how much, 0 at the end."""
+        began = time.monotonic()
+        count = self._connection.recv_into(memory)
+        if self.pace is not None and not self.pace.keeps(time.monotonic() - began, count):
             raise TimeoutError(f"it sends less than {MIN_RATE} bytes per second")
+        return count
 
 
 class HolderLine:
@@ -176,7 +208,6 @@ def serve(
         if length > MAX_REQUEST_BYTES:
             raise WireError(f"A request of {length} bytes is too long.")
         request = bytearray(length)
-        line.wait(STALL_S)
         line.fill(memoryview(request))
         answer = bytearray()
         for content, number in wire.decode_want(bytes(request)).blocks:

@@ -1,0 +1,93 @@
+"""Data connections to those who are slow, and to those who only have nothing to say."""
+
+import hashlib
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from network.address import Address
+from network.certificate import Certificate, client_tls, self_signed, server_tls
+from network.identity import load_or_create
+from network.limits import RateLimiter
+from sync_cli import dataline
+from sync_cli.dataline import HolderLine, Line, LineLostError, serve
+from sync_cli.wire import DATA_MAGIC
+
+BLOCK = b"block"
+WANTED = [(hashlib.sha256(BLOCK).digest(), 0)]
+NO_LIMIT = RateLimiter(None)
+STALL_S = 0.1
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return self_signed(load_or_create(tmp_path).private_key)
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    monkeypatch.setattr(dataline, "STALL_S", STALL_S)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def opened(listener: socket.socket, certificate: Certificate) -> tuple[HolderLine, Line]:
+    """Connect to a holder; return the asking side and the holder's, behind the token."""
+    asking = HolderLine(Address(*listener.getsockname()), "127.0.0.1", NO_LIMIT)
+    opening = threading.Thread(
+        target=asking.open, args=(client_tls(), certificate.fingerprint, b"t")
+    )
+    opening.start()
+    there, _ = listener.accept()
+    assert there.recv(len(DATA_MAGIC), socket.MSG_WAITALL) == DATA_MAGIC
+    line = Line(there)
+    line.secure(server_tls(certificate), accepting=True)
+    line.wait(10)
+    line.fill(memoryview(bytearray(1)))
+    opening.join()
+    return asking, line
+
+
+def test_a_holder_answers_whoever_asks_seldom(
+    listener: socket.socket, certificate: Certificate
+) -> None:
+    asking, line = opened(listener, certificate)
+
+    def answer() -> None:
+        with pytest.raises(EOFError):
+            serve(line, lambda *_: BLOCK, NO_LIMIT)
+
+    serving = threading.Thread(target=answer)
+    serving.start()
+    for _ in range(4):
+        threading.Event().wait(1.5 * STALL_S)
+        assert [bytes(one or b"") for one in asking.fetch(WANTED, [len(BLOCK)])] == [BLOCK]
+    asking.close()
+    serving.join()
+
+
+def test_a_holder_that_sends_a_byte_now_and_then_is_given_up(
+    listener: socket.socket, certificate: Certificate
+) -> None:
+    asking, line = opened(listener, certificate)
+    gone = threading.Event()
+
+    def trickle() -> None:
+        line.send(struct.pack(">I", 1 << 20))
+        for _ in range(1000):
+            if gone.wait(STALL_S / 5):
+                return
+            line.send(b"x")
+
+    sending = threading.Thread(target=trickle)
+    sending.start()
+    with pytest.raises(LineLostError, match="less than 1024 bytes per second"):
+        list(asking.fetch(WANTED, [1 << 20]))
+    gone.set()
+    sending.join()
+    asking.close()
+    line.close()
