@@ -168,9 +168,10 @@ class DataConnection:
         end = offset + length
         if self._pipe is None and self._opener is None:
             self._pipe = _pipe()
+        way = self._pipe or memoryview(bytearray(min(length, PIPE_BYTES)))
         while offset < end:
-            count = self._slice(end - offset)
-            offset += self._receive_some(self._pipe, file, offset, count)
+            count = min(self._slice(end - offset), PIPE_BYTES)
+            offset += self._receive_some(way, file, offset, count)
 
     def receive_all(self, buffer: memoryview) -> None:
         """Receive exactly len(buffer) bytes. Raises TransferLostError, TransferCancelledError."""
@@ -226,8 +227,7 @@ class DataConnection:
         """Send all of the data; return its length."""
         if self._sealer is not None:
             for start in range(0, len(data), SEALED_BYTES):
-                record = self._sealer.seal(data[start : start + SEALED_BYTES])
-                self._send_bytes(memoryview(record))
+                self._send_bytes(self._sealer.seal(data[start : start + SEALED_BYTES]))
         else:
             self._send_bytes(data)
         return len(data)
@@ -272,26 +272,24 @@ class DataConnection:
             self._waited_s += time.monotonic() - began
 
     def _receive_some(
-        self, pipe: tuple[int, int] | None, file: int, offset: int, count: int
+        self, way: tuple[int, int] | memoryview, file: int, offset: int, count: int
     ) -> int:
-        if pipe is None:
-            buffer = memoryview(bytearray(min(count, PIPE_BYTES)))
-            received = self.receive_some(buffer)
+        """Receive some bytes into a file, by way of a pipe or of memory."""
+        if isinstance(way, memoryview):
+            received = self.receive_some(way[:count])
         else:
-            received = self._receive(
-                partial(os.splice, self._descriptor(), pipe[1], min(count, PIPE_BYTES))
-            )
+            received = self._receive(partial(os.splice, self._descriptor(), way[1], count))
             self._moved(received)
         if received == 0:
             raise TransferLostError(_ENDED_EARLY)
         try:
             written = 0
             while written < received:
-                if pipe is None:
-                    written += os.pwrite(file, buffer[written:received], offset + written)
+                if isinstance(way, memoryview):
+                    written += os.pwrite(file, way[written:received], offset + written)
                 else:
                     written += os.splice(
-                        pipe[0], file, received - written, offset_dst=offset + written
+                        way[0], file, received - written, offset_dst=offset + written
                     )
         except OSError as error:
             raise StorageError(error.strerror or str(error)) from error

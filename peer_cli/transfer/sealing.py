@@ -29,12 +29,17 @@ class Sealer:
         """`key`: KEY_BYTES bytes, used for no other connection."""
         self._cipher = AESGCM(key)
         self._number = 0
+        self._memory = memoryview(bytearray(_LENGTH_BYTES + SEALED_BYTES + _TAG_BYTES))
 
-    def seal(self, plain: memoryview) -> bytes:
-        """Return the record for at most SEALED_BYTES bytes."""
-        sealed = self._cipher.encrypt(self._number.to_bytes(12, "big"), plain, None)
+    def seal(self, plain: memoryview) -> memoryview:
+        """Return the record for at most SEALED_BYTES bytes; the next one has the same memory."""
+        length = len(plain) + _TAG_BYTES
+        record = self._memory[: _LENGTH_BYTES + length]
+        record[:_LENGTH_BYTES] = length.to_bytes(_LENGTH_BYTES, "big")
+        nonce = self._number.to_bytes(12, "big")
+        self._cipher.encrypt_into(nonce, plain, None, record[_LENGTH_BYTES:])
         self._number += 1
-        return len(sealed).to_bytes(_LENGTH_BYTES, "big") + sealed
+        return record
 
 
 class Opener:
@@ -45,38 +50,48 @@ class Opener:
         self._receive = receive
         self._cipher = AESGCM(key)
         self._number = 0
-        self._memory = memoryview(bytearray(SEALED_BYTES + _TAG_BYTES))
-        self._plain = memoryview(b"")
+        self._sealed = memoryview(bytearray(SEALED_BYTES + _TAG_BYTES))
+        self._opened = memoryview(bytearray(SEALED_BYTES))
+        self._plain = self._opened[:0]
 
     def read_into(self, memory: memoryview) -> int:
         """Put the next bytes at the start of `memory`; return how many, 0 at the end.
 
         Raises SealError.
         """
-        if not self._plain and not self._next_record():
-            return 0
+        if not self._plain:
+            sealed = self._next_record()
+            if sealed is None:
+                return 0
+            length = len(sealed) - _TAG_BYTES
+            if length <= len(memory):  # no need to copy it
+                return self._open(sealed, memory[:length])
+            self._plain = self._opened[: self._open(sealed, self._opened[:length])]
         count = min(len(memory), len(self._plain))
         memory[:count] = self._plain[:count]
         self._plain = self._plain[count:]
         return count
 
-    def _next_record(self) -> bool:
-        header = self._memory[:_LENGTH_BYTES]
+    def _next_record(self) -> memoryview | None:
+        header = self._sealed[:_LENGTH_BYTES]
         if not self._fill(header):
-            return False
+            return None
         length = int.from_bytes(header, "big")
-        if not _TAG_BYTES < length <= len(self._memory):
+        if not _TAG_BYTES < length <= len(self._sealed):
             raise SealError("a sealed record has an impossible length")
-        sealed = self._memory[:length]
+        sealed = self._sealed[:length]
         if not self._fill(sealed):
             raise SealError("the connection ended within a sealed record")
+        return sealed
+
+    def _open(self, sealed: memoryview, plain: memoryview) -> int:
+        """Decrypt a record into memory, which is garbage if this raises; return its length."""
         try:
-            plain = self._cipher.decrypt(self._number.to_bytes(12, "big"), sealed, None)
+            count = self._cipher.decrypt_into(self._number.to_bytes(12, "big"), sealed, None, plain)
         except InvalidTag:
             raise SealError("a sealed record is not what the source sent") from None
         self._number += 1
-        self._plain = memoryview(plain)
-        return True
+        return count
 
     def _fill(self, memory: memoryview) -> bool:
         """Fill the memory; False if the connection ends before its first byte."""
