@@ -235,15 +235,21 @@ class Program:
         return {}
 
     async def race(self, addr: str, count: int, size: int = 0, after: str = "") -> dict[str, Any]:
-        """Connect, write and close at once, so many times; every other time by a reset."""
+        """Connect, write and close at once, so many times; every other time by a reset.
+
+        Ends with the first one that is not taken, and tells how many were.
+        """
         while after and not (await self.probe(after))["open"]:  # noqa: ASYNC110 - a prober only probes
             await asyncio.sleep(PROBED_EVERY_S)
-        for number in range(count):
-            with await connected(addr) as made:
-                await asyncio.get_running_loop().sock_sendall(made, content(size, number))
-                if number % 2:
-                    made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        return {}
+        taken = 0
+        with contextlib.suppress(RefusedError, OSError):
+            for number in range(count):
+                with await connected(addr) as made:
+                    await asyncio.get_running_loop().sock_sendall(made, content(size, number))
+                    if number % 2:
+                        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                taken += 1
+        return {"taken": taken}
 
     async def probe(self, addr: str) -> dict[str, Any]:
         """Tell whether anybody listens there."""

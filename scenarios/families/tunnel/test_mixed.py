@@ -109,6 +109,7 @@ def under_way(tunnel: Tunnel, active: int, order: random.Random) -> list[Work]:
     asked.send(MESSAGE)
     asked.finish()
     works.append(Work("half-close", asked.reading(), "count", MB))
-    works.append(Work("opens and closes", tunnel.tcp.send("race", addr=client, count=CYCLES)))
+    cycles = tunnel.tcp.send("race", addr=client, count=CYCLES)
+    works.append(Work("opens and closes", cycles, "taken", CYCLES))
     order.shuffle(works)
     return works

@@ -106,7 +106,9 @@ def connect_racing_with_close(tunnel: Tunnel) -> None:
     name = FROM_SERVER[0]
     addr = tunnel.addr(tunnel.server, name)
     window = tunnel.server.window()
-    tunnel.tcp.request("race", addr=addr, count=1000, timeout=TRANSFER_S)
+    tunnel.exchange(addr, KB)  # the first one is like any other
+    got = tunnel.tcp.request("race", addr=addr, count=1000, timeout=TRANSFER_S)
+    tunnel.check.equal("connections that were taken", got["taken"], 1000)
     tunnel.echoes("the one behind them", addr, KB)
     all_closed(tunnel, window, name)
     for node in (tunnel.server, tunnel.clients[1]):

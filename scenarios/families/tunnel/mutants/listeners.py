@@ -91,6 +91,22 @@ MUTANTS = (
         noticed_by=of_both("where {} is", "{} afterwards"),
     ),
     Mutant(
+        name="takes-one-connection",
+        breaks="Closes a listener when it has taken its first connection.",
+        edits=(
+            Edit(
+                "ports.py",
+                old="            self._on_accept(self.tunnel, connection)",
+                new="            self._on_accept(self.tunnel, connection)\n"
+                "            self.close()",
+            ),
+        ),
+        noticed_by={
+            "T75": ("connections that were taken",),
+            "T79": ("probes that were taken",),
+        },
+    ),
+    Mutant(
         name="opens-before-the-standbys",
         breaks="Opens the server's listeners before it tells the standbys to open theirs.",
         edits=(
