@@ -329,8 +329,10 @@ def scenario_arguments(root: Path, folder: Path, jobs: int) -> list[str]:
         *("-p", "scenarios.running.plugin", f"--scenario-run={folder}"),
         *("-p", "no:cacheprovider"),
         *("-p", "pytest_timeout"),
-        # Discovery imported the scenarios before pytest could rewrite their asserts, which they do
-        # not need: every expectation is a check.
-        *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
+        # Every expectation is a check, so no assert needs the rewriting that workers would do.
+        "--assert=plain",
+        # What goes wrong in a thread or a finalizer, Python says at once. Pytest would say it at
+        # the end, and collect all garbage five times before.
+        *("-p", "no:unraisableexception", "-p", "no:threadexception"),
         *parallel,
     ]
