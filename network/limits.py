@@ -6,6 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from network.pace import MIN_RATE
+
 _RATE = re.compile(
     r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,9})?) *"
     r"(?:(?:(?P<prefix>[kKMGT])(?P<binary>i)?)?B)?(?:/s)?"
@@ -15,7 +17,7 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 # After a pause, this many seconds' worth of bytes may pass at once; otherwise, slices per second.
 _BURST_SECONDS = 0.05
 _SLICES_PER_SECOND = 20
-_SMALLEST_SLICE = 4096
+_SMALLEST_SLICE = MIN_RATE  # so a limit that others put up with lets some pass every second
 
 # How often a waiting thread checks whether it was cancelled.
 _CANCEL_POLL_SECONDS = 0.05

@@ -98,7 +98,7 @@ def test_a_pause_saves_no_more_than_50_ms(never: threading.Event) -> None:
 def test_slices_are_a_twentieth_of_a_second() -> None:
     assert limiter(80 * MIB)[0].slice_size(1 << 30) == 4 * MIB
     assert limiter(MIB)[0].slice_size(100) == 100
-    assert limiter(10)[0].slice_size(1 << 30) == 4096
+    assert limiter(10)[0].slice_size(1 << 30) == KIB
 
 
 def test_without_a_limit_nothing_waits(never: threading.Event) -> None:

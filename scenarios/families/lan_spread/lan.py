@@ -28,7 +28,7 @@ from scenarios.families.lan_spread.specs import (
     reference_unrar_node,
     relay_node,
 )
-from scenarios.families.lan_spread.version_watch import VersionWatch
+from scenarios.families.lan_spread.version_watch import VersionWatch, watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Lan:
         self._program = program
         self._foreign = foreign
         self._lives: list[_Life] = []
+        self._watcher = watcher()
         self._watches: dict[Path, VersionWatch] = {}
         self._fixtures: dict[Path, dict[str, always.Stamp]] = {}
         trial.add_always("no chunk finished twice", lambda: self._each(always.no_chunk_twice))
@@ -130,7 +131,7 @@ class Lan:
         home = Mount(peer.games.parent, writable=True)
         empty, moved = home.host / "empty", peer.games.rename(home.host / "moved")
         empty.mkdir()
-        self._watches[moved] = VersionWatch(moved)
+        self._watches[moved] = VersionWatch(moved, self._watcher)
         state = Mount(peer.state, writable=True)
         spec = peer_node(peer.spec, Mount(empty, writable=True), state, self._program)
         began = time.time()
@@ -222,8 +223,7 @@ class Lan:
 
     def close(self) -> None:
         """Stop watching. Idempotent."""
-        for watch in self._watches.values():
-            watch.abandon()
+        self._watcher.close()
 
     def _folders(self, spec: PeerSpec) -> tuple[Mount, Mount]:
         state = self._work / spec.name / "state"
@@ -237,7 +237,7 @@ class Lan:
         if spec.disk_bytes is not None:  # inside the container, so the host cannot watch it
             return Mount(games, True, spec.disk_bytes), Mount(state, writable=True)
         fill(games, spec.things)
-        self._watches[games] = VersionWatch(games)
+        self._watches[games] = VersionWatch(games, self._watcher)
         return Mount(games, writable=True), Mount(state, writable=True)
 
     def _taken(self, spec: PeerSpec, node: Node, games: Path, state: Path, began: float) -> Peer:

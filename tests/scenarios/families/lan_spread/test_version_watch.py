@@ -1,14 +1,24 @@
 """The watcher sees every way in which a version.ini can come to be."""
 
+import errno
+import itertools
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from scenarios.core.backends.base import BackendError
 from scenarios.families.lan_spread import version_watch
-from scenarios.families.lan_spread.version_watch import Polled, VersionWatch, source_of
+from scenarios.families.lan_spread.version_watch import (
+    Polled,
+    Tell,
+    VersionWatch,
+    Watcher,
+    watcher,
+)
 
 
 @pytest.fixture
@@ -19,11 +29,11 @@ def games(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=[source_of, Polled])
+@pytest.fixture(params=[watcher, Polled])
 def watch(games: Path, request: pytest.FixtureRequest) -> Iterator[VersionWatch]:
-    made = VersionWatch(games, request.param(games))
-    yield made
-    made.abandon()
+    told = request.param()
+    yield VersionWatch(games, told)
+    told.close()
 
 
 def ids(watch: VersionWatch) -> set[str]:
@@ -62,10 +72,22 @@ def test_what_is_no_folder_is_passed_over(games: Path) -> None:
     (games / "loop").symlink_to("loop")
     (games / "nowhere").symlink_to("gone")
     (games / "file").write_text("1")
-    watch = VersionWatch(games)
+    told = watcher()
+    watch = VersionWatch(games, told)
     (games / "later").symlink_to("later")
     (games / "old" / "version.ini").write_text("2")
     assert ids(watch) == {"old"}
+    told.close()
+
+
+def test_each_folder_has_its_own_changes(games: Path) -> None:
+    told = watcher()
+    other = games.parent / "other"
+    (other / "old").mkdir(parents=True)
+    one, two = VersionWatch(games, told), VersionWatch(other, told)
+    (other / "old" / "version.ini").write_text("2")
+    assert [ids(one), ids(two)] == [set(), {"old"}]
+    told.close()
 
 
 def test_replaced_by_rename(games: Path, watch: VersionWatch) -> None:
@@ -99,25 +121,76 @@ def test_stopping_twice_is_once(games: Path, watch: VersionWatch) -> None:
     assert watch.stop() == first
 
 
-def test_a_watcher_that_sees_nothing_says_so(
-    watch: VersionWatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Deaf:
+    def watch(self, games: Path, tell: Tell) -> Callable[[], None]:
+        return lambda: None
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_watcher_that_sees_nothing_says_so(games: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(version_watch, "FLUSH_S", 0.1)
-    watch._take = lambda changes: None  # type: ignore[method-assign]  # as if the system reported nothing
     with pytest.raises(TimeoutError, match="does not report"):
-        watch.stop()
+        VersionWatch(games, Deaf()).stop()
+
+
+def caught_up(told: Watcher, folder: Path) -> None:
+    """Wait until the watcher has read all that happened before."""
+    heard = threading.Event()
+    folder.mkdir()
+    for number in itertools.count():  # what happens while the queue is full is lost
+        (folder / str(number)).mkdir()
+        told.watch(folder / str(number), lambda _: heard.set())
+        (folder / str(number) / "game").mkdir()
+        if heard.wait(0.05):
+            return
 
 
 def test_more_at_once_than_the_system_keeps_is_an_error(
-    games: Path, monkeypatch: pytest.MonkeyPatch
+    games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Linux forgets what comes next; that must not pass for "nothing appeared"."""
     if sys.platform != "linux":
         pytest.skip("Linux tells of this")
     monkeypatch.setattr(version_watch, "FLUSH_S", 0.1)
     kept = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
-    source = source_of(games)
-    for number in range(kept // 2 + 1):  # two changes each
-        (games / "old" / str(number)).write_text("x")
+    told, held, go_on = watcher(), threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        held.set()
+        go_on.wait()
+
+    (tmp_path / "holding").mkdir()
+    told.watch(tmp_path / "holding", hold)
+    watch = VersionWatch(games, told)
+    (tmp_path / "holding" / "game").mkdir()
+    held.wait()
+    names = [games / "old" / name for name in ("local", "elsewhere")]
+    for number in range(kept + 1):
+        names[number % 2].rename(names[1 - number % 2])
+    go_on.set()
+    caught_up(told, tmp_path / "later")
     with pytest.raises(TimeoutError, match="does not report"):
-        VersionWatch(games, source).stop()
+        watch.stop()
+    told.close()
+
+
+def refuse(number: int) -> Callable[..., None]:
+    def refused(*_: object) -> None:
+        raise OSError(number, "no more")
+
+    return refused
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has these limits")
+def test_limits_of_the_system_are_named(games: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = watcher()
+    monkeypatch.setattr("inotify_simple.INotify.add_watch", refuse(errno.ENOSPC))
+    with pytest.raises(BackendError, match="max_user_watches"):
+        VersionWatch(games, told)
+    monkeypatch.undo()
+    told.close()
+    monkeypatch.setattr(version_watch, "INotify", refuse(errno.EMFILE))
+    with pytest.raises(BackendError, match="max_user_instances"):
+        watcher()
