@@ -30,6 +30,8 @@ OPEN_TIMEOUT_S = 5.0
 STALL_S = 10.0
 IDLE_S = 60.0  # a holder closes a connection on which nothing is asked for so long
 SEND_BYTES = 256 << 10  # small answers are sent together
+# Large ones are sent in pieces: each has the whole time until a stall, a slow way or limit for all.
+PIECE_BYTES = 64 << 10
 READ_BYTES = 64 << 10  # and read together: each read waits for Python's lock
 MAX_REQUEST_BYTES = 64 << 10
 _LENGTH = struct.Struct(">I")
@@ -177,9 +179,13 @@ class HolderLine:
                     continue
                 if length != size:
                     raise BadHolderError(f"{self._address} sent {length} bytes instead of {size}")
-                self._line.fill(self._memory[:size])
-                if not self._limiter.acquire(size, self._line.cut_off):
-                    raise EOFError
+                rest = self._memory[:size]
+                while rest:
+                    piece = rest[: self._limiter.slice_size(len(rest))]
+                    self._line.fill(piece)
+                    if not self._limiter.acquire(len(piece), self._line.cut_off):
+                        raise EOFError
+                    rest = rest[len(piece) :]
                 yield self._memory[:size]
         except (OSError, EOFError) as error:
             text = plain(error) if isinstance(error, OSError) else "it ended the connection"
@@ -200,6 +206,17 @@ def serve(
     limiter: RateLimiter,
 ) -> None:
     """Answer requests until the other side leaves. Raises OSError, EOFError, WireError."""
+
+    def send(data: bytes | bytearray) -> bool:
+        rest = memoryview(data)
+        while rest:
+            piece = rest[: limiter.slice_size(min(len(rest), PIECE_BYTES))]
+            if not limiter.acquire(len(piece), line.cut_off):
+                return False
+            line.send(piece)
+            rest = rest[len(piece) :]
+        return True
+
     header = memoryview(bytearray(_LENGTH.size))
     while True:
         line.wait(IDLE_S)
@@ -215,13 +232,11 @@ def serve(
             answer += _LENGTH.pack(wire.NOT_HELD if block is None else len(block))
             if block is None:
                 continue
-            if not limiter.acquire(len(block), line.cut_off):
-                return
-            if len(answer) + len(block) < SEND_BYTES:
+            if len(answer) + len(block) < limiter.slice_size(SEND_BYTES):
                 answer += block
                 continue
-            line.send(answer)
-            line.send(block)
-            answer.clear()
-        if answer:
-            line.send(answer)
+            if not (send(answer) and send(block)):
+                return
+            answer = bytearray()
+        if not send(answer):
+            return

@@ -22,6 +22,7 @@ BLOCK = bytes(64 << 10)
 WANTED = [(hashlib.sha256(BLOCK).digest(), 0)]
 NO_LIMIT = RateLimiter(None)
 WINDOW_S = 0.1
+BUFFER = 64 << 10  # so that a holder soon notices who takes nothing
 
 
 @pytest.fixture
@@ -36,14 +37,18 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
         yield listener
 
 
-def opened(listener: socket.socket, certificate: Certificate) -> tuple[HolderLine, Line]:
+def opened(
+    listener: socket.socket, certificate: Certificate, limiter: RateLimiter = NO_LIMIT
+) -> tuple[HolderLine, Line]:
     """Connect to a holder; return the asking side and the holder's, behind the token."""
-    asking = HolderLine(Address(*listener.getsockname()), "127.0.0.1", NO_LIMIT)
+    asking = HolderLine(Address(*listener.getsockname()), "127.0.0.1", limiter)
+    asking._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
     opening = threading.Thread(
         target=asking.open, args=(client_tls(), certificate.fingerprint, b"t")
     )
     opening.start()
     there, _ = listener.accept()
+    there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
     assert there.recv(len(DATA_MAGIC), socket.MSG_WAITALL) == DATA_MAGIC
     line = Line(there)
     line.secure(server_tls(certificate), accepting=True)
@@ -67,6 +72,32 @@ def test_a_holder_answers_whoever_asks_seldom(
     for _ in range(4):
         threading.Event().wait(WINDOW_S)  # that time passes is what is tested
         assert [bytes(one or b"") for one in asking.fetch(WANTED, [len(BLOCK)])] == [BLOCK]
+    asking.close()
+    serving.join()
+
+
+@pytest.mark.parametrize(
+    ("sending", "taking"), [(512 << 10, None), (None, 512 << 10)], ids=["upload", "download"]
+)
+def test_a_low_limit_is_no_stall(
+    listener: socket.socket,
+    certificate: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+    sending: int | None,
+    taking: int | None,
+) -> None:
+    monkeypatch.setattr(dataline, "STALL_S", 1.0)
+    asking, line = opened(listener, certificate, RateLimiter(taking))
+    large = bytes(1 << 20)
+
+    def answer() -> None:
+        with pytest.raises(EOFError):
+            serve(line, lambda *_: large, RateLimiter(sending))
+
+    serving = threading.Thread(target=answer)
+    serving.start()
+    for block in asking.fetch(WANTED * 2, [len(large)] * 2):
+        assert bytes(block or b"") == large
     asking.close()
     serving.join()
 

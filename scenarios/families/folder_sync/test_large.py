@@ -1,4 +1,4 @@
-"""Much and many, and what of it has to be sent: F18, F19, F28, F29."""
+"""Much and many, slowly, and what of it has to be sent: F18, F19, F28, F29, F39."""
 
 # ruff: noqa: D103 - the mark of a scenario says what it is and what it proves
 
@@ -97,3 +97,16 @@ def sparse(sync: Sync) -> None:
     stored = (bravo.folder / "sparse").stat().st_blocks * 512
     sync.check.between("bytes that it takes on the disk", stored, 1, 8 * MIB)
     sync.evidence(f"of 1 GiB, {sent} bytes were sent and {stored} are stored")
+
+
+@scenario(
+    "F39", name="A low limit",
+    proves="a file of 1 MiB comes from a peer that may send 80 KiB a second: "
+    "13 s, more than anybody waits for one that is silent",
+)  # fmt: skip
+def low_limit(sync: Sync) -> None:
+    alpha, bravo = sync.swarm(peer("alpha", {}, "--upload-limit", "80KiB"), "bravo")
+    window = bravo.window()
+    alpha.save("large", Made(MIB, "F39"))
+    window.wait_event("fetch-finished", path="large", timeout=LONG_S)
+    sync.in_step(alpha, bravo)

@@ -46,7 +46,8 @@ class Watcher(Protocol):
     def watch(self, games: Path, tell: Tell) -> Callable[[], None]:
         """Tell of all changes from now on, from a thread; return what ends that.
 
-        Tells nothing more once the system has lost some.
+        Tells nothing more once the system has lost some. Raises OSError, or BackendError if the
+        system's limits forbid it.
         """
 
     def close(self) -> None:
@@ -79,16 +80,11 @@ class VersionWatch:
             marker.touch()
             seen = self._marker_seen.wait(FLUSH_S)
             marker.unlink()
-            self.abandon()
+            self._stopped = True
+            self._end()
             if not seen:
                 raise TimeoutError(f"the system does not report changes in {self._games}")
         return list(self._appearances)
-
-    def abandon(self) -> None:
-        """Stop watching without waiting for pending notifications. Idempotent."""
-        if not self._stopped:
-            self._stopped = True
-            self._end()
 
     def _take(self, changes: Iterable[Parts]) -> None:
         found: set[str] = set()

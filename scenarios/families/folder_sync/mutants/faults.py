@@ -71,6 +71,19 @@ MUTANTS = (
         hurry=0.4,
     ),
     Mutant(
+        name="is-silent-for-a-block",
+        breaks="Sends nothing of a block until the limit lets all of it pass.",
+        edits=(
+            Edit(
+                "dataline.py",
+                old="limiter.slice_size(min(len(rest), PIECE_BYTES))",
+                new="len(rest)",
+            ),
+        ),
+        noticed_by={"F39": ("bravo: fetch-finished",)},
+        hurry=0.5,
+    ),
+    Mutant(
         name="leaves-lost-blocks-out",
         breaks="Takes a file for whole without the blocks that a lost holder did not send.",
         edits=(
