@@ -223,6 +223,8 @@ class Lan:
 
     def close(self) -> None:
         """Stop watching. Idempotent."""
+        for watch in self._watches.values():
+            watch.abandon()
         self._watcher.close()
 
     def _folders(self, spec: PeerSpec) -> tuple[Mount, Mount]:

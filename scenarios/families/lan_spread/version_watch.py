@@ -80,11 +80,16 @@ class VersionWatch:
             marker.touch()
             seen = self._marker_seen.wait(FLUSH_S)
             marker.unlink()
-            self._stopped = True
-            self._end()
+            self.abandon()
             if not seen:
                 raise TimeoutError(f"the system does not report changes in {self._games}")
         return list(self._appearances)
+
+    def abandon(self) -> None:
+        """Stop watching without waiting for pending notifications. Idempotent."""
+        if not self._stopped:
+            self._stopped = True
+            self._end()
 
     def _take(self, changes: Iterable[Parts]) -> None:
         found: set[str] = set()

@@ -121,6 +121,14 @@ def test_stopping_twice_is_once(games: Path, watch: VersionWatch) -> None:
     assert watch.stop() == first
 
 
+def test_what_is_given_up_may_be_stopped_later(games: Path) -> None:
+    told = watcher()
+    watch = VersionWatch(games, told)
+    watch.abandon()
+    told.close()
+    assert watch.stop() == []
+
+
 class Deaf:
     def watch(self, games: Path, tell: Tell) -> Callable[[], None]:
         return lambda: None
