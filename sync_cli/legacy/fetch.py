@@ -1,6 +1,5 @@
 """Fetches one file from a legacy peer."""
 
-import asyncio
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +11,7 @@ from network.errors import plain
 from network.limits import RateLimiter
 from sync_cli.legacy import wire
 from sync_cli.legacy.files import CannotStoreError, Incoming
-from sync_cli.legacy.stream import SLICE_BYTES, StalledError, Stream, connect
+from sync_cli.legacy.stream import SLICE_BYTES, StalledError, Stream, connect, pay
 
 HEADER_TIMEOUT_S = 30.0  # a peer sends its header a byte at a time if it likes
 
@@ -88,13 +87,13 @@ class Fetcher:
         while offset < length:
             filled, wanted = 0, min(len(memory), length - offset)
             while filled < wanted:
-                count = await stream.receive_into(memory[filled:wanted])
+                size = self._download.slice_size(wanted - filled)
+                count = await stream.receive_into(memory[filled : filled + size])
                 if count == 0:
                     raise FetchFailedError(
                         "cut-off", f"the source sent {offset + filled} of {length} bytes"
                     )
                 filled += count
-                if self._download.rate is not None:
-                    await asyncio.to_thread(self._download.acquire, count, self._stopped)
+                await pay(self._download, count, self._stopped)
             await run_to_end(None, partial(incoming.write, memory[:filled], offset))
             offset += filled

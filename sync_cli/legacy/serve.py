@@ -63,7 +63,7 @@ class LegacyServer:
             if opened is not None:
                 file, length = opened
                 await stream.send(wire.encode_header(length))
-                if await stream.send_file(file, length, self._pay):
+                if await stream.send_file(file, length, self._upload, self._stopped):
                     await stream.end()
         except OSError as error:  # the receiver is gone, or sees an early end
             if error.errno == errno.EIO:  # no socket raises it
@@ -81,7 +81,3 @@ class LegacyServer:
         except OSError as error:
             self._report(f"{printable(name)} cannot be sent: {error.strerror}")
             return None
-
-    async def _pay(self, count: int) -> None:
-        if self._upload.rate is not None:
-            await asyncio.to_thread(self._upload.acquire, count, self._stopped)

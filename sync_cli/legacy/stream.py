@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from network.limits import RateLimiter
 from network.pace import Pace
 from sync_cli.legacy.wire import WireError
 
@@ -83,22 +85,22 @@ class Stream:
             left = left[sent:]
 
     async def send_file(
-        self, file: int, length: int, pay: Callable[[int], Awaitable[None]]
+        self, file: int, length: int, limiter: RateLimiter, stopped: threading.Event
     ) -> bool:
-        """Send so much of a file, from its start; `pay` is awaited after each slice.
+        """Send so much of a file, from its start, at a limited rate until that is stopped.
 
         Returns False if the file is shorter.
         """
         offset = 0
         while offset < length:
-            count = min(SLICE_BYTES, length - offset)
+            count = limiter.slice_size(min(SLICE_BYTES, length - offset))
             sent = await self._when_writable(
                 partial(os.sendfile, self._connection.fileno(), file, offset, count)
             )
             if sent == 0:
                 return False
             offset += sent
-            await pay(sent)
+            await pay(limiter, sent, stopped)
         return True
 
     async def end(self) -> None:
@@ -145,6 +147,12 @@ class Stream:
     def _count(self, waited_s: float, moved: int) -> None:
         if not self._pace.keeps(waited_s, moved):
             raise StalledError("too slow")
+
+
+async def pay(limiter: RateLimiter, count: int, stopped: threading.Event) -> None:
+    """Wait, after so many bytes have passed, as long as a limit wants, or until it is stopped."""
+    if limiter.rate is not None:
+        await asyncio.to_thread(limiter.acquire, count, stopped)
 
 
 async def connect(address: tuple[str, int], own_ip: str | None) -> Stream:

@@ -67,8 +67,8 @@ MUTANTS = (
         edits=(
             Edit(
                 "legacy/stream.py",
-                old="            offset += sent\n            await pay(sent)",
-                new="            offset += length\n            await pay(sent)",
+                old="            offset += sent\n            await pay(limiter, sent, stopped)",
+                new="            offset += length\n            await pay(limiter, sent, stopped)",
             ),
         ),
         noticed_by={"F4": ("bytes", "SHA-256")},
