@@ -30,7 +30,8 @@ OPEN_TIMEOUT_S = 5.0
 STALL_S = 10.0
 IDLE_S = 60.0  # a holder closes a connection on which nothing is asked for so long
 SEND_BYTES = 256 << 10  # small answers are sent together
-# Large ones are sent in pieces: each has the whole time until a stall, a slow way or limit for all.
+# Large ones are sent in pieces, since a stall is counted for each: a whole block could take longer
+# on a slow line, or with a low limit.
 PIECE_BYTES = 64 << 10
 READ_BYTES = 64 << 10  # and read together: each read waits for Python's lock
 MAX_REQUEST_BYTES = 64 << 10
